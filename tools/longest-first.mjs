@@ -15,7 +15,7 @@ const LONG = [
   'containers.e2e-spec.ts',
   'revocation.attack-spec.ts',
   'redis-host.attack-spec.ts',
-  'journal-heads.attack-spec.ts',
+  'audit-log-heads.attack-spec.ts',
 ];
 
 /** What Jest asks of a sequencer, but for a cache of earlier runs: the order is the same wherever it runs. */

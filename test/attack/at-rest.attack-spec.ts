@@ -64,29 +64,29 @@ describe('whoever has a copy of etcd', () => {
   const stored = () =>
     copy
       .map((bytes) => bytes.toString('utf8'))
-      .filter((text) => text.includes('"wrappedHostKey"'))
-      .map((text) => JSON.parse(text) as { nodeId: string; wrappedHostKey: string });
+      .filter((text) => text.includes('"wrappedChannelKey"'))
+      .map((text) => JSON.parse(text) as { nodeId: string; wrappedChannelKey: string });
   const refused = async () => {
     const { text } = await (await product.rest()).get('/metrics');
     return [...text.matchAll(/reports_refused_total\{.*/g)].join('\n');
   };
 
-  it('ATTACKER: reader of a backup of etcd, looks for the host keys, the epoch secret and every other key: there is none', async () => {
-    const hostKey = host.last?.hostKey ?? Buffer.alloc(0);
+  it('ATTACKER: reader of a backup of etcd, looks for the channel keys, the epoch secret and every other key: there is none', async () => {
+    const channelKey = host.last?.channelKey ?? Buffer.alloc(0);
     const filed = await filedSecrets(join(product.dataDir, 'control-plane'));
     const words = [
-      hostKey.toString('base64').slice(0, 42),
-      hostKey.toString('hex'),
+      channelKey.toString('base64').slice(0, 42),
+      channelKey.toString('hex'),
       ...filed.map(({ word }) => word),
     ];
     expect(stored().map(({ nodeId }) => nodeId)).toEqual([host.nodeId]);
     expect(filed.length).toBeGreaterThanOrEqual(8);
     expect(leaks(Buffer.concat(copy), words)).toEqual([]);
-    expect(copy.filter((bytes) => bytes.includes(hostKey))).toEqual([]);
+    expect(copy.filter((bytes) => bytes.includes(channelKey))).toEqual([]);
   });
 
   it('ATTACKER: reader of a backup of etcd who owns Redis, forges a report with what lies there: it is refused', async () => {
-    const wrapped = Buffer.from(stored()[0]?.wrappedHostKey ?? '', 'base64');
+    const wrapped = Buffer.from(stored()[0]?.wrappedChannelKey ?? '', 'base64');
     const report = await host.report('failed');
     const lie = { ...report, sequence: report.sequence + 1, enforcer: 'apparmor' };
     for (const guess of [wrapped.subarray(0, 32), wrapped.subarray(12, 44)]) {

@@ -150,7 +150,7 @@ describe('the replacement of the CA, while everything runs', () => {
     expect(sessions.length).toBeGreaterThan(0);
     ({ children } = await product.record());
     etcdStarts = read(join(product.dataDir, 'etcd.log'));
-    expect((await product.must(['journal', 'verify'])).stdout).toContain('first run here');
+    expect((await product.must(['audit-log', 'verify'])).stdout).toContain('first run here');
     await mustCa('begin');
     expect((await ca('begin')).stderr).toContain('lets no further replacement begin');
     await eventually('the host has learned it', MINUTE, async () => {
@@ -224,10 +224,10 @@ describe('the replacement of the CA, while everything runs', () => {
     expect((await product.record()).children).toEqual(children);
     expect(read(join(product.dataDir, 'etcd.log')).startsWith(etcdStarts)).toBe(true);
     // The operator trusts another CA now, and still compares with what was seen under the one before.
-    const compared = await product.must(['journal', 'verify']);
-    expect(compared.stdout).toContain('the journal is whole');
+    const compared = await product.must(['audit-log', 'verify']);
+    expect(compared.stdout).toContain('the audit log is whole');
     expect(compared.stdout).not.toContain('first run here');
-    const { text } = await (await product.rest()).get('/v1/journal?limit=200');
+    const { text } = await (await product.rest()).get('/v1/audit-log?limit=200');
     for (const action of ['begun', 'switched', 'finished'])
       expect(text).toContain(`authority.${action}`);
   });

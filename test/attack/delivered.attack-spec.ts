@@ -75,10 +75,10 @@ onAttackedHost('whoever owns Redis or etcd of a running product', () => {
       ...({ v: 1, name: 'block', version: 2, change: 'configured', paused: false } as const),
       ...{ at: new Date().toISOString(), by: 'nobody', document: weak, envelope },
     };
-    const generation = (await envelopeOf(web1)).record.ordering.generation;
+    const generation = (await envelopeOf(web1)).record.assignmentVersion.generation;
     await putEtcd(etcdKeys.policy('block'), JSON.stringify(record));
     await eventually('the control plane publishes what it found', 60_000, async () => {
-      return (await envelopeOf(web1)).record.ordering.generation !== generation;
+      return (await envelopeOf(web1)).record.assignmentVersion.generation !== generation;
     });
     expect(await refusal(bytes(await envelopeOf(web1)))).toBe('unknown-key');
     expect(await host.enforced()).toEqual(['block enforce']);

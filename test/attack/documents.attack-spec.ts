@@ -97,10 +97,13 @@ onAttackedHost('whoever owns the way to a host', () => {
     expect(await refusal(Buffer.from(JSON.stringify({ ...newer, record })))).toBe('bad-proof');
   });
 
-  it('ATTACKER: runs ahead by changing the ordering that is not sealed', async () => {
+  it('ATTACKER: runs ahead by changing the assignment version that is not sealed', async () => {
     const ahead = edited((copy) => ({
       ...copy,
-      record: { ...copy.record, ordering: { ...copy.record.ordering, generation: '99' } },
+      record: {
+        ...copy.record,
+        assignmentVersion: { ...copy.record.assignmentVersion, generation: '99' },
+      },
     }));
     expect(await refusal(ahead)).toBe('malformed');
   });

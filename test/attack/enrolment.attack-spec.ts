@@ -368,8 +368,8 @@ describe('ATTACKER: ex-administrator of a hypervisor, has a copy of a host’s d
       /batches_refused_total\{reason="clone"\} [1-9]/.test((await rig.rest.get('/metrics')).text),
     );
     expect((await rig.rest.get('/v1/alerts')).text).not.toContain('told-by-the-copy');
-    const journal = await rig.rest.get('/v1/journal?limit=100');
-    expect(journal.text).toContain('two machines report under this identity');
+    const auditLog = await rig.rest.get('/v1/audit-log?limit=100');
+    expect(auditLog.text).toContain('two machines report under this identity');
   });
 
   async function state(): Promise<unknown> {

@@ -308,7 +308,7 @@ describe('an attacker who speaks to the REST API', () => {
     },
   );
 
-  it('ATTACKER: operator without a right, sends two content types: one reading, and the token still counts', async () => {
+  it('ATTACKER: operator without a permission, sends two content types: one reading, and the token still counts', async () => {
     const types = ['Content-Type: application/json', 'Content-Type: application/yaml'];
     const length = `Content-Length: ${Buffer.byteLength(yaml)}`;
     expect(await raw([...types, length], yaml)).toContain(' 401 ');
@@ -404,9 +404,9 @@ describe('an attacker who speaks to the REST API', () => {
       callTimeoutMs: 20_000,
     });
     try {
-      // The journal counts refusals; what it says is not under a name of the caller's.
+      // The audit log counts refusals; what it says is not under a name of the caller's.
       const { items } = await store.list('/');
-      return items.map((item) => item.key).filter((name) => !name.includes('/journal'));
+      return items.map((item) => item.key).filter((name) => !name.includes('/audit-log'));
     } finally {
       store.close();
     }

@@ -118,13 +118,13 @@ interface Told {
   readonly actor: string;
   readonly detail: Readonly<Record<string, unknown>>;
 }
-const journal = async (): Promise<readonly Told[]> =>
-  (await (await product.rest()).get('/v1/journal?limit=500')).body[
+const auditLog = async (): Promise<readonly Told[]> =>
+  (await (await product.rest()).get('/v1/audit-log?limit=500')).body[
     'items'
   ] as unknown as readonly Told[];
 
 describe('a login by the identity provider', () => {
-  it('gives the roles of the first group that is mapped, is journalled, and ends by logout', async () => {
+  it('gives the roles of the first group that is mapped, is recorded in the audit log, and ends by logout', async () => {
     const { code, stdout, stderr } = await login('alice');
     expect([code, stdout, stderr]).toEqual([
       0,
@@ -134,7 +134,7 @@ describe('a login by the identity provider', () => {
     expect(await whoami()).toMatch(/^oidc\/alice\n.*author, approver\n +hosts +all/s);
     await product.must(['logout']);
     expect(await whoami()).toMatch(/^admin\n/);
-    expect(await journal()).toContainEqual(
+    expect(await auditLog()).toContainEqual(
       expect.objectContaining({
         ...{ action: 'login', actor: 'oidc/alice' },
         detail: expect.objectContaining({ issuer: provider.issuer, group: 'platform' }),
@@ -234,7 +234,7 @@ describe('ATTACKER: somebody with a token that proves nothing', () => {
     ['of another login', /"nonce"/, () => provider.token({ nonce: 'other' })],
     ['without a nonce', /"nonce"/, () => provider.token({ nonce: undefined })],
     [
-      'whose subject would break a line of the journal',
+      'whose subject would break a line of the audit log',
       /subject/,
       () => provider.token({ sub: 'a\nb' }),
     ],
@@ -291,7 +291,7 @@ describe('ATTACKER: somebody with a token that proves nothing', () => {
     expect((await send(provider.token(), 'n', from)).status).toBe(429);
     expect((await send(provider.token())).status).toBe(200);
     await eventually('told', 90_000, async () => {
-      const failed = (await journal()).filter(({ action }) => action === 'login.failed');
+      const failed = (await auditLog()).filter(({ action }) => action === 'login.failed');
       return JSON.stringify(failed).includes(from) && JSON.stringify(failed).includes('oidc/bob');
     });
   });

@@ -96,10 +96,10 @@ interface Told {
   readonly outcome: string;
   readonly detail: { readonly sources?: readonly { readonly logins: number }[] };
 }
-const journal = async (): Promise<readonly Told[]> =>
-  (await rest.get('/v1/journal?limit=500')).body['items'] as unknown as readonly Told[];
+const auditLog = async (): Promise<readonly Told[]> =>
+  (await rest.get('/v1/audit-log?limit=500')).body['items'] as unknown as readonly Told[];
 
-describe('ATTACKER: somebody with less right', () => {
+describe('ATTACKER: somebody with fewer permissions', () => {
   it.each<[string, () => Attempt[]]>([
     [
       'viewer',
@@ -160,13 +160,13 @@ describe('ATTACKER: somebody with less right', () => {
     expect((await rest.get('/v1/nodes', { token })).text).not.toContain('theirs');
   });
 
-  it('ATTACKER: the refused tries in the journal: their actor and route, and no more than some of a flood', async () => {
+  it('ATTACKER: the refused tries in the audit log: their actor and route, and no more than some of a flood', async () => {
     const token = await apiToken(['viewer']);
     const before = await revision();
     for (let i = 0; i < 100; i += 1) await rest.get('/v1/users', { token });
     expect(Number((await revision()) - before)).toBeLessThan(30);
     await eventually('told', WITHIN_MS, async () =>
-      (await journal()).some(({ action, outcome }) => {
+      (await auditLog()).some(({ action, outcome }) => {
         return action === 'GET /v1/users' && outcome === 'refused';
       }),
     );
@@ -233,7 +233,7 @@ describe('ATTACKER: a guesser', () => {
     // What is counted is written once a minute, by this test and by those before it.
     expect(Number((await revision()) - before)).toBeLessThan(30);
     await eventually('counted', 120_000, async () => {
-      const failed = (await journal()).filter(({ action }) => action === 'login.failed');
+      const failed = (await auditLog()).filter(({ action }) => action === 'login.failed');
       const counts = failed.flatMap(({ detail }) => detail.sources ?? []);
       return counts.reduce((sum, { logins }) => sum + logins, 0) > 300;
     });
@@ -250,6 +250,6 @@ describe('ATTACKER: a guesser', () => {
     for (const name of ['control-plane', 'etcd', 'redis', 'up'] as const)
       expect(await product.log(name)).not.toContain(secret);
     expect((await rest.get('/v1/users/careful')).text).not.toContain('hash');
-    expect(JSON.stringify(await journal())).not.toContain(secret);
+    expect(JSON.stringify(await auditLog())).not.toContain(secret);
   });
 });

@@ -235,9 +235,9 @@ onAttackedHost('a control plane that moves', () => {
     await enforces('before', 'after');
     expect(readFileSync(web1.configFile, 'utf8')).toBe(config);
     expect((await redirect(first, 'list')).stdout).toContain('in-force');
-    // What the first one journalled after the backup, the order itself, is no part of this journal, and no sign of tampering.
+    // What the first one recorded in the audit log after the backup, the order itself, is no part of this audit log, and no sign of tampering.
     await eventually('web1 has signed what it saw', MINUTE, async () =>
-      (await second.must(['journal', 'verify'])).stdout.includes('1 host holds heads of it'),
+      (await second.must(['audit-log', 'verify'])).stdout.includes('1 host holds heads of it'),
     );
   });
 

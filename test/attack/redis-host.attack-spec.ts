@@ -128,14 +128,21 @@ async function deliveriesInWrites(
   host: TestHost,
   kind: WriteOrders['kind'],
 ): Promise<FloodCounts & { readonly seconds: number }> {
-  const { hostKey } = await host.receives();
+  const { channelKey } = await host.receives();
   await host.report();
   const quiet = await deliveryTimes(SOME);
   const { nodeId, run, redisLogin } = host;
   const [redis, redisEvents] = [hosts.endpoint('redis'), hosts.endpoint('redisEvents')];
   const since = performance.now();
   const flood = await Flood.start({
-    ...{ kind, nodeId, run, hostKey: hostKey.toString('base64'), ca: redis.ca, forMs: FLOOD_MS },
+    ...{
+      kind,
+      nodeId,
+      run,
+      channelKey: channelKey.toString('base64'),
+      ca: redis.ca,
+      forMs: FLOOD_MS,
+    },
     ports: { redis: redis.port, redisEvents: redisEvents.port },
     username: redisLogin.username,
     password: redisLogin.password(),
@@ -343,8 +350,8 @@ describe('ATTACKER: an enrolled host, with its own user on Redis', () => {
       },
     });
     expect((await nodeOf('victim')).phase).toBe('enrolled');
-    const journal = await (await product.rest()).get('/v1/journal?limit=500');
-    expect(journal.text).toContain('node.cut-off');
+    const auditLog = await (await product.rest()).get('/v1/audit-log?limit=500');
+    expect(auditLog.text).toContain('node.cut-off');
   });
 
   it('ATTACKER: logs in and leaves without end, on 400 connections: it is cut off, others are delivered to and heard meanwhile', async () => {

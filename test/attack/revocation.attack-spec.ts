@@ -137,13 +137,13 @@ describe('ATTACKER: an ex-host, with every key and secret it ever had', () => {
     expect((await asHost(await hosts.host('honest'), '/healthz')).status).toBe(200);
   });
 
-  it('is shown to the operator as revoked, with the reason, and is in the journal', async () => {
+  it('is shown to the operator as revoked, with the reason, and is in the audit log', async () => {
     expect((await product.must(['get', 'nodes'])).stdout).toMatch(/^ex-host +revoked /m);
     const status = await product.cli(['status', 'node', 'ex-host']);
     expect([status.code, status.stdout]).toEqual([1, expect.stringContaining('disk was stolen')]);
     expect(status.stderr).toContain('is revoked');
-    const journal = await (await product.rest()).get('/v1/journal?limit=100');
-    expect(journal.text).toContain('"node.revoked"');
+    const auditLog = await (await product.rest()).get('/v1/audit-log?limit=100');
+    expect(auditLog.text).toContain('"node.revoked"');
   });
 
   it('ATTACKER: was offboarded, and comes back under its old keys: refused; its name is free for new ones', async () => {

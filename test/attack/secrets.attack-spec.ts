@@ -79,7 +79,7 @@ describe('whoever reads what a run of the product has written', () => {
         'sealing.key',
       ]),
     );
-    expect(files).toEqual(expect.arrayContaining(['tls.key', 'redis.secret', 'host-key.json']));
+    expect(files).toEqual(expect.arrayContaining(['tls.key', 'redis.secret', 'channel-key.json']));
     expect(words.every((word) => word.length >= 20)).toBe(true);
     expect(new Set(words).size).toBe(words.length);
     for (const { file, word } of filed)
@@ -114,14 +114,14 @@ describe('whoever reads what a run of the product has written', () => {
   });
 
   it.each([
-    '/v1/journal',
+    '/v1/audit-log',
     '/v1/alerts',
     '/v1/openapi.json',
     '/v1/nodes',
     '/v1/join-tokens',
     '/metrics',
     '/readyz',
-  ])('ATTACKER: operator with less right, reads %s: no secret', async (path) => {
+  ])('ATTACKER: operator with fewer permissions, reads %s: no secret', async (path) => {
     const { url, ca, token } = await product.context();
     const { status, text } = await new Rest(url, ca, token).get(path);
     expect({ status, found: leaks(Buffer.from(text), words) }).toEqual({ status: 200, found: [] });

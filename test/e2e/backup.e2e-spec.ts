@@ -6,8 +6,8 @@ import { dirname, join } from 'node:path';
 import { execPath } from 'node:process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { HostStatement, SignedDocument } from '#bundle';
-import type { Page, StatementView } from '#contracts';
+import type { HostSignedStatus, SignedDocument } from '#bundle';
+import type { Page, SignedStatusView } from '#contracts';
 import { EtcdStore, etcdKeys } from '#etcd';
 import { ServerProcess, freePort } from '#testing';
 import { restore as putBack } from '../../apps/control-plane/src/commands/backup/restore.js';
@@ -60,13 +60,13 @@ describe('a control plane that is backed up and restored', () => {
     await product?.down();
   }, MINUTE);
 
-  /** What the agent of this machine says, by its own signature, of policies and of the journal. */
-  async function stated(): Promise<HostStatement | undefined> {
-    const { body } = await (await product.rest()).get('/v1/statements');
-    const [view] = (body as unknown as Page<StatementView>).items;
-    const payload = (view?.statement as Partial<SignedDocument> | undefined)?.payload;
+  /** What the agent of this machine says, by its own signature, of policies and of the audit log. */
+  async function stated(): Promise<HostSignedStatus | undefined> {
+    const { body } = await (await product.rest()).get('/v1/signed-statuses');
+    const [view] = (body as unknown as Page<SignedStatusView>).items;
+    const payload = (view?.signedStatus as Partial<SignedDocument> | undefined)?.payload;
     if (payload === undefined) return undefined;
-    return JSON.parse(Buffer.from(payload, 'base64').toString('utf8')) as HostStatement;
+    return JSON.parse(Buffer.from(payload, 'base64').toString('utf8')) as HostSignedStatus;
   }
   const hostHas = (...names: string[]) =>
     eventually(`the host has ${names.join(', ')}`, SOON, async () => {
@@ -74,7 +74,7 @@ describe('a control plane that is backed up and restored', () => {
       return JSON.stringify(has) === JSON.stringify(names.toSorted());
     });
   const newestSeen = async (): Promise<number> => {
-    const heads = ((await stated())?.journal ?? []) as readonly SignedDocument[];
+    const heads = ((await stated())?.auditLog ?? []) as readonly SignedDocument[];
     const seqs = heads.map(({ payload }) => {
       const head = JSON.parse(Buffer.from(payload, 'base64').toString()) as { seq: number };
       return head.seq;
@@ -82,7 +82,7 @@ describe('a control plane that is backed up and restored', () => {
     return Math.max(0, ...seqs);
   };
   const newestEntry = async (): Promise<number> => {
-    const { stdout } = await product.must(['journal', 'list', '--limit=1', '--output=name']);
+    const { stdout } = await product.must(['audit-log', 'list', '--limit=1', '--output=name']);
     return Number(stdout.trim());
   };
 
@@ -101,7 +101,7 @@ describe('a control plane that is backed up and restored', () => {
       expect((await stat(file)).mode & 0o777).toBe(0o600);
       const { stdout } = await run('tar', ['-tf', file]);
       const names = stdout.trim().split('\n');
-      expect(names).toEqual(expect.arrayContaining(['etcd.db', 'journal.db', 'keys/vault.json']));
+      expect(names).toEqual(expect.arrayContaining(['etcd.db', 'audit-log.db', 'keys/vault.json']));
       expect(names.filter((name) => /etcd\.key|redis\.key|passphrase/.test(name))).toEqual([]);
       const key = await run('tar', ['-xOf', file, 'keys/online.key']);
       expect(key.stdout).toContain('"hostward":"sealed-file"');
@@ -227,13 +227,13 @@ describe('a control plane that is backed up and restored', () => {
   });
 
   it(
-    'is led on by an old backup when all is lost: the host, which is ahead, follows, and the journal says what is missing',
+    'is led on by an old backup when all is lost: the host, which is ahead, follows, and the audit log says what is missing',
     async () => {
       await product.apply(blockProgram('late', '/usr/bin/nc', HERE));
       await hostHas('before', 'late');
       const end = await newestEntry();
       await eventually('the host has seen the end', SOON, async () => (await newestSeen()) >= end);
-      expect((await product.cli(['journal', 'verify'])).code).toBe(0);
+      expect((await product.cli(['audit-log', 'verify'])).code).toBe(0);
       await product.stop();
       await mkdir(at('lost'));
       for (const name of ['control-plane', 'etcd', 'ports.json'])
@@ -247,16 +247,16 @@ describe('a control plane that is backed up and restored', () => {
       await up();
       await hostHas('before');
       const { checks } = await product.readiness();
-      expect([checks['restore']?.ok, checks['journal-heads']?.ok]).toEqual([true, true]);
+      expect([checks['restore']?.ok, checks['audit-log-heads']?.ok]).toEqual([true, true]);
 
-      const broken = await product.cli(['journal', 'verify']);
-      const words = /entry (\d+) tells of a restore.*journal verify --restored \1/s;
+      const broken = await product.cli(['audit-log', 'verify']);
+      const words = /entry (\d+) tells of a restore.*audit-log verify --restored \1/s;
       expect([broken.code, broken.stderr]).toEqual([1, expect.stringMatching(words)]);
       const seq = words.exec(broken.stderr)?.[1] ?? '';
-      expect((await product.cli(['journal', 'verify', '--restored', seq])).code).toBe(0);
-      expect((await product.cli(['journal', 'verify'])).code).toBe(0);
-      expect((await product.must(['journal', 'list', '-o', 'json'])).stdout).toContain(
-        'journal.restored',
+      expect((await product.cli(['audit-log', 'verify', '--restored', seq])).code).toBe(0);
+      expect((await product.cli(['audit-log', 'verify'])).code).toBe(0);
+      expect((await product.must(['audit-log', 'list', '-o', 'json'])).stdout).toContain(
+        'audit-log.restored',
       );
     },
     8 * MINUTE,

@@ -185,13 +185,13 @@ describe('bench fleet --json', () => {
     expect(['rest_refused', 'not_back', 'missed_change'].map(value)).toEqual([0, 0, 0]);
   });
 
-  it('tells what the confirmations of a change cost, beyond what everything takes at rest, and how long report and statement are', () => {
+  it('tells what the confirmations of a change cost, beyond what everything takes at rest, and how long report and signed status are', () => {
     const lines = ofCase('nodes=3, confirmation');
     const whose = ['control_plane', 'redis', 'simulation'].map((each) => `cpu_per_host_${each}`);
     expect(lines.map(({ metric, unit }) => [metric, unit])).toEqual([
       ...whose.map((metric) => [metric, 'ms']),
       ['report_bytes', 'bytes'],
-      ['statement_bytes', 'bytes'],
+      ['signed_status_bytes', 'bytes'],
     ]);
     for (const { value, unit } of lines) if (unit === 'bytes') expect(value).toBeGreaterThan(500);
   });

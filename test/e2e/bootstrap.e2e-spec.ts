@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import type { Finding, JournalEntryView } from '#contracts';
+import type { Finding, AuditLogEntryView } from '#contracts';
 import type { SimulatedHost } from '#testing';
 import { BootstrapRig, reportsOf, TOKEN_FORM } from './support/bootstrap-rig.js';
 
@@ -25,8 +25,8 @@ beforeAll(async () => {
 afterAll(() => rig?.close());
 
 async function tokensEverMade(): Promise<number> {
-  const { body } = await (await rig.product.rest()).get('/v1/journal?limit=500');
-  const items = body['items'] as unknown as readonly JournalEntryView[];
+  const { body } = await (await rig.product.rest()).get('/v1/audit-log?limit=500');
+  const items = body['items'] as unknown as readonly AuditLogEntryView[];
   return items.filter(({ action }) => action === 'join-token.created').length;
 }
 

@@ -249,7 +249,7 @@ describe('brakes on a real host', () => {
         await eventually('sleep is free', SOON, () => isAllowed(web1, 'sleep 0.01'));
         const status = await eventually('suspended is shown', SOON, async () => {
           const now = await nodeStatus();
-          return now.qualifiers.includes('suspended') && now;
+          return now.conditions.includes('suspended') && now;
         });
         expect(status.suspension).toMatchObject({
           mode,
@@ -324,7 +324,7 @@ describe('brakes on a real host', () => {
         expect(await sensorSuspension(web1)).toMatchObject({ until, by: 'console' });
         const status = await eventually('suspended is shown', SOON, async () => {
           const now = await nodeStatus();
-          return now.connected && now.qualifiers.includes('suspended') && now;
+          return now.connected && now.conditions.includes('suspended') && now;
         });
         expect(status.suspension).toMatchObject({
           mode: 'audit',

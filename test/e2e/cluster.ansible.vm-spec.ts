@@ -239,11 +239,11 @@ describeInFull(`a control plane of three machines by Ansible${SKIPPED}`, () => {
       const found = await controller.run('grep', ['-rlF', '-e', secret, controller.folder]);
       expect(found).toEqual({ code: 1, output: '' });
       for (const name of NAMES) {
-        const journal = await vms[name].ssh(
+        const auditLog = await vms[name].ssh(
           ['sh', '-c', 'journalctl --no-pager -o cat | grep -cF -e "$(cat)"'],
           { input: secret, allowFailure: true },
         );
-        expect([name, journal.stdout]).toEqual([name, '0\n']);
+        expect([name, auditLog.stdout]).toEqual([name, '0\n']);
       }
     }
     const roots = await Promise.all(

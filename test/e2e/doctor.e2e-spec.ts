@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Finding } from '#contracts';
-import { withJournal } from '../attack/support/journal-database.js';
+import { withAuditLog } from '../attack/support/audit-log-database.js';
 import { eventually } from './support/eventually.js';
 import { Product } from './support/product.js';
 import { RedisValues } from './support/redis-values.js';
@@ -124,7 +124,7 @@ describe('hostward doctor', () => {
     const HOSTWARD_TOKEN = (await product.must(args)).stdout.trim();
     const { code, found } = await examined({ HOSTWARD_TOKEN });
     expect([code, found['token']?.verdict]).toEqual([0, 'warning']);
-    expect(found['journal-chain']?.cause).toContain('may not read');
+    expect(found['audit-log-chain']?.cause).toContain('may not read');
   });
 
   it('warns of a CA whose replacement was left in its middle', async () => {
@@ -181,9 +181,9 @@ describe('hostward doctor', () => {
     );
   });
 
-  it('finds a journal that somebody has changed', async () => {
-    withJournal(product, (db) => db.exec('DELETE FROM entries WHERE seq = 2'));
-    await finds('journal-chain', /broken at entry 2/);
+  it('finds an audit log that somebody has changed', async () => {
+    withAuditLog(product, (db) => db.exec('DELETE FROM entries WHERE seq = 2'));
+    await finds('audit-log-chain', /broken at entry 2/);
   });
 
   it('finds that it is down, and a port that another program has taken', async () => {

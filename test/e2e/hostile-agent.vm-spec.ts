@@ -126,7 +126,9 @@ describe('a hostile agent on a real host', () => {
   it(
     'sends an invented envelope: refused',
     async () => {
-      const invented = Buffer.from('{"v":1,"record":{"ordering":{"epoch":"999"}},"bundle":""}');
+      const invented = Buffer.from(
+        '{"v":1,"record":{"assignmentVersion":{"epoch":"999"}},"bundle":""}',
+      );
       expect(await sendAndExpectNothing('apply', invented)).toMatch(refusal(''));
     },
     4 * MINUTES,

@@ -226,8 +226,8 @@ describe('the life of a host', () => {
   it('at the control plane it goes, and its name is free', async () => {
     await fleet.product.must(['node', 'offboard', 'web1', '--force']);
     expect((await fleet.product.cli(['describe', 'node', 'web1'])).code).toBe(1);
-    const journal = await fleet.product.must(['journal', 'list', '-o', 'json']);
-    expect(journal.stdout).toContain('node.offboarded');
+    const auditLog = await fleet.product.must(['audit-log', 'list', '-o', 'json']);
+    expect(auditLog.stdout).toContain('node.offboarded');
   });
 
   it(

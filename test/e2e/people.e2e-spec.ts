@@ -81,16 +81,16 @@ describe('people, as the command line has them', () => {
     await product.must(['delete', 'user', 'alice']);
   });
 
-  it('step 6: the journal tells all of it, and is whole', async () => {
-    const { stdout } = await product.must(['journal', 'list', '-o', 'json']);
+  it('step 6: the audit log tells all of it, and is whole', async () => {
+    const { stdout } = await product.must(['audit-log', 'list', '-o', 'json']);
     const actions = (JSON.parse(stdout) as { action: string }[]).map(({ action }) => action);
     for (const action of ['admin-token.made', 'user.created', 'login', 'logout', 'GET /v1/users'])
       expect(actions).toContain(action);
-    expect((await product.must(['journal', 'verify'])).stdout).toMatch(/the journal is whole/);
-    expect((await product.must(['journal', 'verify', '--since', '3'])).code).toBe(0);
+    expect((await product.must(['audit-log', 'verify'])).stdout).toMatch(/the audit log is whole/);
+    expect((await product.must(['audit-log', 'verify', '--since', '3'])).code).toBe(0);
   });
 
-  it('step 7: who holds the machine makes a new admin token; the old one ends, and the journal says so', async () => {
+  it('step 7: who holds the machine makes a new admin token; the old one ends, and the audit log says so', async () => {
     const { token: old } = await product.context();
     const running = ['up', '--detach', `--data-dir=${product.dataDir}`, '--reset-admin-token'];
     expect(await fails(running)).toContain('down');
@@ -101,9 +101,11 @@ describe('people, as the command line has them', () => {
     const rest = await product.rest();
     expect((await rest.get('/v1/nodes', { token: old })).status).toBe(401);
     expect((await product.must(['whoami'])).stdout).toMatch(/^admin\n/);
-    await eventually('the journal says so', 60_000, async () =>
-      (await product.must(['journal', 'list', '-o', 'json'])).stdout.includes('admin-token.reset'),
+    await eventually('the audit log says so', 60_000, async () =>
+      (await product.must(['audit-log', 'list', '-o', 'json'])).stdout.includes(
+        'admin-token.reset',
+      ),
     );
-    expect((await product.must(['journal', 'verify'])).code).toBe(0);
+    expect((await product.must(['audit-log', 'verify'])).code).toBe(0);
   });
 });

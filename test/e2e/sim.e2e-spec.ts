@@ -93,7 +93,7 @@ describe('a simulated fleet', () => {
     const { selected, summary } = await status();
     expect(selected).toBe(DEV);
     // Nothing is enforced there, and whoever looks is told so.
-    expect(summary).toMatchObject([{ state: 'enforced', qualifiers: ['simulated'], hosts: DEV }]);
+    expect(summary).toMatchObject([{ state: 'enforced', conditions: ['simulated'], hosts: DEV }]);
     expect((await connected()).every(({ simulated }) => simulated)).toBe(true);
   });
 

@@ -222,11 +222,11 @@ describe('the control planes that a user knows', () => {
   );
 
   it(
-    'are told apart at one address: what is kept of the journal of one is not asked of another',
+    'are told apart at one address: what is kept of the audit log of one is not asked of another',
     async () => {
       const verified = async (): Promise<{ whole: boolean; first: boolean }> => {
-        const { stdout } = await one.must(['journal', 'verify']);
-        const [whole, first] = ['the journal is whole', 'first run here'];
+        const { stdout } = await one.must(['audit-log', 'verify']);
+        const [whole, first] = ['the audit log is whole', 'first run here'];
         return { whole: stdout.includes(whole), first: stdout.includes(first) };
       };
       const { configHome, port } = two;

@@ -29,7 +29,7 @@ describe('the checker of histories', () => {
         (line.type === 'committed' && line.revision === 6) ||
         (line.type === 'host' && line.order?.[1] === 6),
     );
-    expect(broken(neverHappened).filter((rule) => rule !== 'journal')).toEqual([]);
+    expect(broken(neverHappened).filter((rule) => rule !== 'auditLog')).toEqual([]);
   });
 
   it('takes an answer at rest that only asking again brought', () => {

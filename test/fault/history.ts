@@ -1,6 +1,6 @@
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { JournalEntry } from '#bundle';
+import type { AuditLogEntry } from '#bundle';
 
 /** Of each of these kinds one of its own, so that a kind tells which. */
 type Each<Kind extends string, Of> = Kind extends string ? { readonly kind: Kind } & Of : never;
@@ -118,7 +118,7 @@ export interface Final {
   readonly policies: readonly Said[];
   readonly hosts: readonly Sighting[];
   /** Oldest first. */
-  readonly journal: readonly JournalEntry[];
+  readonly auditLog: readonly AuditLogEntry[];
   readonly alerts: readonly { readonly node: string; readonly resource: string }[];
   /** Absent where hosts are not split over several Redis. */
   readonly held?: readonly Held[];

@@ -1,4 +1,4 @@
-import type { JournalEntry } from '#bundle';
+import type { AuditLogEntry } from '#bundle';
 import type { InForce, Labels, Line, SuspendMode } from './history.js';
 
 /** A policy as etcd held it; without a selector it was deleted. */
@@ -49,7 +49,7 @@ interface NodeValue {
   readonly enrollment?: { readonly nodeId: string; readonly redisShard?: string };
 }
 
-/** What one revision changed of what hosts are to enforce, and the entry of the journal that it brought. */
+/** What one revision changed of what hosts are to enforce, and the entry of the audit log that it brought. */
 export interface Commit {
   readonly revision: number;
   /** Index of its line. */
@@ -59,7 +59,7 @@ export interface Commit {
   readonly revoked: readonly string[];
   /** By their ids; without a value one was ended. */
   readonly suspensions: ReadonlyMap<string, Suspension | undefined>;
-  readonly entry?: JournalEntry;
+  readonly entry?: AuditLogEntry;
 }
 
 /**
@@ -252,7 +252,7 @@ function commitOf({ revision, changes }: Extract<Line, { type: 'committed' }>, a
     changes.flatMap(({ key, value }) =>
       key.startsWith(prefix) ? [{ name: key.slice(prefix.length), value }] : [],
     );
-  const head = changes.find(({ key }) => key === 'journal/head')?.value;
+  const head = changes.find(({ key }) => key === 'audit-log/head')?.value;
   return {
     ...{ revision, at },
     policies: new Map(
@@ -263,7 +263,7 @@ function commitOf({ revision, changes }: Extract<Line, { type: 'committed' }>, a
     suspensions: new Map(
       named('suspend/').map(({ name, value }) => [name, value as Suspension | undefined]),
     ),
-    ...(head === undefined ? {} : { entry: head as JournalEntry }),
+    ...(head === undefined ? {} : { entry: head as AuditLogEntry }),
   };
 }
 

@@ -10,9 +10,9 @@ import {
   buildCommit,
   canonicalBytes,
   decodeEnvelope,
-  decodeFloors,
+  decodeMinimumVersions,
   encodeEnvelope,
-  generateHostKey,
+  generateChannelKey,
   generateSealingKey,
   generateSigningKey,
   loadSigner,
@@ -23,14 +23,14 @@ import {
   preAuthEncoding,
   rememberingOpener,
   sealBundle,
-  sealHostKey,
+  sealChannelKey,
   signRoot,
   trustRoot,
   verifyAuthored,
   verifyDelivery,
-  verifyJournalHead,
+  verifyAuditLogHead,
   verifyLabels,
-  verifyStatement,
+  verifySignedStatus,
 } from '#bundle';
 import { parseDocuments, rulesOf, validateDocument } from '#policy-model';
 import { parseAlertBatch } from '../../apps/control-plane/src/alerts/parse-alert-batch.js';
@@ -40,7 +40,7 @@ import { corpusFolder, deadlineFor, fuzzCorpus } from './support/run.js';
 
 const NODE_ID = 'a'.repeat(64);
 const FAR = 4_000_000_000_000;
-const HEAD_TYPE = 'application/vnd.hostward.journal-head+json';
+const HEAD_TYPE = 'application/vnd.hostward.audit_log-head+json';
 
 /** Runs what may refuse its input, and nothing else: any other error is a finding. */
 async function mayRefuse<T>(
@@ -118,7 +118,7 @@ describe('what comes to a host', () => {
   );
 
   it(
-    'is refused with a code where a stolen key signed nonsense: root, policy, group, labels, statement, head',
+    'is refused with a code where a stolen key signed nonsense: root, policy, group, labels, signed status, head',
     async () => {
       const target = await signedNonsense();
       await fuzzCorpus('payload', 0.2, { language: 'json', target });
@@ -147,16 +147,16 @@ describe('what a host sends', () => {
   it(
     'opens under its key only as it was sealed',
     () => {
-      const hostKey = Buffer.alloc(32, 7);
+      const channelKey = Buffer.alloc(32, 7);
       // Sealed once under this key: the only bytes that may open.
       const sealed = readFileSync(join(corpusFolder('sealed'), 'report'));
-      expect(String(openReport(hostKey, NODE_ID, sealed))).toBe('{"v":1}');
+      expect(String(openReport(channelKey, NODE_ID, sealed))).toBe('{"v":1}');
       const target = async (input: Buffer): Promise<void> => {
         const mixed = Buffer.concat([sealed.subarray(0, input[0] ?? 0), input.subarray(1)]);
         for (const bytes of [input, mixed]) {
-          const open = await mayRefuse(() => openReport(hostKey, NODE_ID, bytes), RefusedError);
+          const open = await mayRefuse(() => openReport(channelKey, NODE_ID, bytes), RefusedError);
           if (open !== undefined && !bytes.equals(sealed)) throw new Error('forged');
-          if (await mayRefuse(() => openEvents(hostKey, NODE_ID, bytes), RefusedError))
+          if (await mayRefuse(() => openEvents(channelKey, NODE_ID, bytes), RefusedError))
             throw new Error('one kind was taken for another');
         }
       };
@@ -183,8 +183,13 @@ interface DeliveryVector extends Record<'nodeId' | 'sealingPrivateKey' | 'bundle
   readonly now: number;
 }
 
-function summary({ assignment, hostKey, policies, rootVersion }: VerifiedDelivery): string {
-  return JSON.stringify({ assignment, hostKey: hostKey.toString('hex'), policies, rootVersion });
+function summary({ assignment, channelKey, policies, rootVersion }: VerifiedDelivery): string {
+  return JSON.stringify({
+    assignment,
+    channelKey: channelKey.toString('hex'),
+    policies,
+    rootVersion,
+  });
 }
 
 interface Parcel {
@@ -217,8 +222,12 @@ async function signedNonsense(): Promise<(payload: Buffer) => Promise<void>> {
   const authored = trustRoot(signRoot(root, [signer]));
   const opener = rememberingOpener();
   const { sealingKey, privateKey: sealingPrivateKey } = generateSealingKey();
-  const hostKey = generateHostKey();
-  const sealedHostKey = await sealHostKey(hostKey, { sealingKey, nodeId: NODE_ID, epoch: '1' });
+  const channelKey = generateChannelKey();
+  const sealedChannelKey = await sealChannelKey(channelKey, {
+    sealingKey,
+    nodeId: NODE_ID,
+    epoch: '1',
+  });
   return async (input) => {
     // What is not in canonical form is refused at once: most of the time the content is what is wrong.
     for (const payload of [input, canonicalOr(input)]) {
@@ -229,11 +238,14 @@ async function signedNonsense(): Promise<(payload: Buffer) => Promise<void>> {
           RefusedError,
         );
       await mayRefuse(() => verifyLabels(sign(payloadTypes.labels, payload), root), RefusedError);
-      const statement = sign(payloadTypes.statement, payload);
-      await mayRefuse(() => verifyStatement(statement, key.key, key.keyid), RefusedError);
-      await mayRefuse(() => verifyJournalHead(sign(HEAD_TYPE, payload), [publicKey]), RefusedError);
+      const signedStatus = sign(payloadTypes.signedStatus, payload);
+      await mayRefuse(() => verifySignedStatus(signedStatus, key.key, key.keyid), RefusedError);
+      await mayRefuse(
+        () => verifyAuditLogHead(sign(HEAD_TYPE, payload), [publicKey]),
+        RefusedError,
+      );
     }
-    await mayRefuse(() => decodeFloors(canonicalOr(input)), RefusedError);
+    await mayRefuse(() => decodeMinimumVersions(canonicalOr(input)), RefusedError);
     for (const parcel of parcelsOf(canonicalOr(input)))
       await mayRefuse(() => deliver(parcel), RefusedError);
   };
@@ -257,9 +269,9 @@ async function signedNonsense(): Promise<(payload: Buffer) => Promise<void>> {
     const policies = new Map(policy && [['a', { envelope: policy, revision: '1' }]]);
     const bundle = sealBundle(policies, Buffer.alloc(32, 1), { groups: groups });
     const { digest: bundleDigest, dataKey } = bundle;
-    const to = { nodeId: NODE_ID, hostKey, sealedHostKey, reportEpoch: 0, expiresAt: 2_000 };
+    const to = { nodeId: NODE_ID, channelKey, sealedChannelKey, reportEpoch: 0, expiresAt: 2_000 };
     const { records } = buildCommit({
-      ordering: { epoch: '1', generation: '1', issuedAt: 1_000 },
+      assignmentVersion: { epoch: '1', generation: '1', issuedAt: 1_000 },
       ...{ root: inForce, signer },
       assignments: [{ ...to, bundleDigest, dataKey, ...(labels && { labels }) }],
     });
@@ -267,7 +279,7 @@ async function signedNonsense(): Promise<(payload: Buffer) => Promise<void>> {
     if (record === undefined) throw new Error('no record');
     const sent = decodeEnvelope(encodeEnvelope(record, bundle.ciphertext));
     const known = { trustedRoot: inForce, nodeId: NODE_ID, sealingPrivateKey, now: 1_000 };
-    await verifyDelivery({ ...sent, ...known, openHostKey: opener });
+    await verifyDelivery({ ...sent, ...known, openChannelKey: opener });
   }
 }
 

@@ -5,12 +5,12 @@ import { stepsUnder } from './document.js';
 
 const BOUNDS = { changes: 3, faults: 2 } as const;
 
-describe('the journal, in every state within the bounds', () => {
+describe('the audit log, in every state within the bounds', () => {
   it('tells of each change once, in one chain, whoever dies when', () => {
     const { violation, states, steps } = explore(ledgerModel(BOUNDS));
     expect(violation).toBeUndefined();
     expect(states).toBeGreaterThan(1_000);
-    expect([...steps].sort()).toEqual(stepsUnder('The journal'));
+    expect([...steps].sort()).toEqual(stepsUnder('The audit log'));
   });
 
   it.each(Object.entries(LEDGER_MISTAKES) as [LedgerMistake, string][])(

@@ -61,7 +61,7 @@ const STARTED: Ledger = {
   ...{ end: undefined, unstored: [], unsynced: [], doubts: false, sent: undefined },
 };
 
-/** The journal beside the changes that it tells, of that many changes and faults, and with one mistake in it. */
+/** The audit log beside the changes that it tells, of that many changes and faults, and with one mistake in it. */
 export function ledgerModel(
   { changes, faults }: LedgerBounds,
   mistake?: LedgerMistake,

@@ -95,7 +95,7 @@ describe('the compose file', () => {
     expect(given.filter((name) => !known.includes(name))).toEqual([]);
   });
 
-  it('runs nothing as root, and nothing that may write to the image or gain rights', () => {
+  it('runs nothing as root, and nothing that may write to the image or gain permissions', () => {
     expect(readFileSync(join(FOLDER, 'Dockerfile'), 'utf8')).toMatch(/\nUSER hostward-control\n$/);
     for (const [, service] of services)
       expect(service).toMatchObject({

@@ -152,7 +152,7 @@ remove_package() {
 }
 
 # What the control plane knows this host by goes; the compiler keeps the sealing key, with which it opens the rule set
-# that is in force when the host's surroundings change, or one that root imports from a file.
+# that is in force when the host's context change, or one that root imports from a file.
 stay_enforcing() {
   [ -e "$STATE/sensor/snapshot" ] || fail 'there is no rule set to keep: hostward-sensor status'
   has_systemd || fail 'there is no systemd to keep it over a reboot'

@@ -26,7 +26,7 @@ options:
     type: bool
     default: false
   reason:
-    description: Why the host is revoked. It is kept in the journal and told to the host.
+    description: Why the host is revoked. It is kept in the audit log and told to the host.
     type: str
   node_id:
     description:

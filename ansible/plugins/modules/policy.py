@@ -20,7 +20,7 @@ options:
     description: The policy, a KubeArmorHostPolicy. Needed with O(state=present).
     type: dict
   override_protection:
-    description: Whether a rule may block what keeps a host reachable. Needs the right C(policies:privileged).
+    description: Whether a rule may block what keeps a host reachable. Needs the permission C(policies:privileged).
     type: bool
     default: false
   state:

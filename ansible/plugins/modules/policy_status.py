@@ -64,11 +64,11 @@ enforced:
   returned: always
   type: bool
 stragglers:
-  description: What is not, as policy, host, state, qualifiers, reasons and whether it is given up (final); a hundred hosts of each policy at most.
+  description: What is not, as policy, host, state, conditions, reasons and whether it is given up (final); a hundred hosts of each policy at most.
   returned: always
   type: list
   elements: dict
-  sample: [{"policy": "no-sleep", "node": "web2", "state": "pending", "qualifiers": [], "reasons": []}]
+  sample: [{"policy": "no-sleep", "node": "web2", "state": "pending", "conditions": [], "reasons": []}]
 more:
   description: How many hosts more there are that do not enforce it.
   returned: always
@@ -176,7 +176,7 @@ def stragglers_of(status, params):
 SOMEBODY = {
     'node': None,
     'state': 'unknown',
-    'qualifiers': [],
+    'conditions': [],
     'rules': [{'state': 'unknown', 'reason': 'the control plane does not know the whole fleet: hostward doctor says why'}],
 }
 
@@ -184,7 +184,7 @@ SOMEBODY = {
 def no_host(params):
     """Stands for a host that there is not."""
     why = 'the policy selects no host' if params['node'] is None else 'the policy does not select it'
-    return {'node': params['node'], 'state': 'unknown', 'qualifiers': [], 'rules': [{'state': 'unknown', 'reason': why}]}
+    return {'node': params['node'], 'state': 'unknown', 'conditions': [], 'rules': [{'state': 'unknown', 'reason': why}]}
 
 
 def is_older(status, revision):
@@ -201,7 +201,7 @@ def straggler(status, node):
         'policy': status['policy'],
         'node': node['node'],
         'state': node['state'],
-        'qualifiers': node['qualifiers'],
+        'conditions': node['conditions'],
         'reasons': sorted(set(reasons)),
         'final': is_final(node['rules']),
     }
@@ -221,7 +221,7 @@ def rule_given_up(rule):
 def is_given_up(answer):
     """Whether nothing is missing but what hosts have given up."""
     return answer['more'] == 0 and all(
-        each['final'] and set(each['qualifiers']) <= {'simulated'} for each in answer['stragglers']
+        each['final'] and set(each['conditions']) <= {'simulated'} for each in answer['stragglers']
     )
 
 
@@ -241,7 +241,7 @@ def complaint(answer, timeout):
 
 def text_of(each):
     """A straggler in words."""
-    state = ' but '.join([each['state']] + [' and '.join(each['qualifiers'])] * bool(each['qualifiers']))
+    state = ' but '.join([each['state']] + [' and '.join(each['conditions'])] * bool(each['conditions']))
     reasons = ' (%s)' % '; '.join(each['reasons']) if each['reasons'] else ''
     return '%s on %s is %s%s' % (each['policy'], each['node'] or 'no host', state, reasons)
 

@@ -23,7 +23,7 @@ def module(collections):
 def status(*rules, **over):
     """How one policy stands on one host."""
     kept = all(rule['state'] == 'enforced' for rule in rules)
-    node = {'node': 'web1', 'state': rules[-1]['state'], 'kept': kept, 'qualifiers': [], 'rules': list(rules)}
+    node = {'node': 'web1', 'state': rules[-1]['state'], 'kept': kept, 'conditions': [], 'rules': list(rules)}
     base = {'policy': 'p', 'revision': '7', 'selected': 1, 'stragglers': int(not kept), 'enforcedEverywhere': kept, 'nodes': [node]}
     return dict(base, **over)
 
@@ -54,7 +54,7 @@ def test_an_older_revision_decides_nothing(module):
 
 
 def test_a_host_that_is_stale_besides_has_given_up_nothing(module):
-    answer = judged(module, status(OBSERVED, nodes=[dict(status(OBSERVED)['nodes'][0], qualifiers=['stale'])]))
+    answer = judged(module, status(OBSERVED, nodes=[dict(status(OBSERVED)['nodes'][0], conditions=['stale'])]))
     assert module.is_given_up(answer) is False
 
 

@@ -11,21 +11,21 @@ import type { AgentConfig } from './config/agent-config.js';
 import type { EnrolledHost } from './config/enrolled-host.js';
 import type { HostFiles } from './config/host-files.js';
 import type { Courier } from './delivery/courier.js';
-import type { HostKeys } from './delivery/host-keys.js';
+import type { ChannelKeys } from './delivery/channel-keys.js';
 import { CHECK_PATTERN, NUDGE_PATTERN } from './delivery/nudge.controller.js';
 import { readIfThere } from './enrollment/key-file.js';
-import type { Observations } from './events/observations.js';
+import type { TelemetryEvents } from './events/telemetry-events.js';
 import type { Spool } from './events/spool.js';
 import { ControlPlaneClient } from './health/control-plane.client.js';
-import type { Surroundings } from './health/surroundings.js';
+import type { Context } from './health/context.js';
 import type { Redirects } from './redirect/redirects.js';
-import { hostStatement } from './reporting/host-statement.js';
-import type { JournalHeads } from './reporting/journal-heads.js';
+import { hostSignedStatus } from './reporting/host-signed-status.js';
+import type { AuditLogHeads } from './reporting/audit-log-heads.js';
 import type { LastUpgrade } from './reporting/last-upgrade.js';
 import { nodeReport } from './reporting/node-report.js';
 import type { ReportPace } from './reporting/report-pace.js';
 import { Reporter, type Composed } from './reporting/reporter.js';
-import type { Statements } from './reporting/statements.js';
+import type { SignedStatuses } from './reporting/signed-statuses.js';
 import type { SensorWatch } from './sensor/sensor-watch.js';
 import { VERSION } from './version.js';
 
@@ -36,7 +36,7 @@ const HTTP_TIMEOUT_MS = 10_000;
 export interface AgentSetting {
   readonly config: AgentConfig;
   readonly host: EnrolledHost;
-  readonly around: Surroundings;
+  readonly around: Context;
   readonly redis: RedisConnection;
   /** To the Redis that takes events; the same one where it does. */
   readonly redisEvents: RedisConnection;
@@ -79,24 +79,24 @@ export function transportOf(
 /** Whose words a report is made of. */
 export interface ReporterParts {
   readonly link: HostLink;
-  readonly keys: HostKeys;
+  readonly keys: ChannelKeys;
   readonly sensors: SensorWatch;
   readonly courier: Courier;
   readonly spool: Pick<Spool, 'status'>;
-  readonly observations: Pick<Observations, 'lost'>;
-  readonly heads: JournalHeads;
-  readonly statements: Statements;
+  readonly telemetryEvents: Pick<TelemetryEvents, 'lost'>;
+  readonly heads: AuditLogHeads;
+  readonly signedStatuses: SignedStatuses;
   readonly upgrade: Pick<LastUpgrade, 'rolledBack'>;
   readonly redirects: Pick<Redirects, 'report'>;
   readonly pace: ReportPace;
 }
 
-/** Reports what all parts say at that moment, and the host's signed statement beside it. */
+/** Reports what all parts say at that moment, and the host's signed status beside it. */
 export function reporterOf(
   { config, host, around }: Pick<AgentSetting, 'config' | 'host' | 'around'>,
   { link, keys, sensors, courier, redirects, upgrade, pace, ...parts }: ReporterParts,
 ): Reporter {
-  const { spool, observations, heads, statements } = parts;
+  const { spool, telemetryEvents, heads, signedStatuses } = parts;
   const bootedAt = around.clock.now();
   const compose = (sequence: number): Composed => {
     const report = nodeReport({
@@ -112,34 +112,37 @@ export function reporterOf(
       rejection: courier.rejection ?? sensorAway(around, sensors),
       agentVersion: VERSION,
       spoolLost: spool.status().lost,
-      observationsLost: observations.lost,
+      telemetryEventsLost: telemetryEvents.lost,
       rolledBack: upgrade.rolledBack,
       redirect: redirects.report,
     });
-    const statement = statements.of(
-      hostStatement({
+    const signedStatus = signedStatuses.of(
+      hostSignedStatus({
         report,
         mode: sensors.sighting?.state.mode ?? 'off',
         compileReport: sensors.sighting?.compileReport,
         rootVersion: keys.root.version,
-        journal: heads.signed,
+        auditLog: heads.signed,
         now: around.clock.now(),
       }),
       pace.everyMs,
     );
-    return { report: { ...report, heads: statement?.heads }, statement: statement?.document };
+    return {
+      report: { ...report, heads: signedStatus?.heads },
+      signedStatus: signedStatus?.document,
+    };
   };
   return new Reporter(compose, link, keys, around);
 }
 
 /** What is known of a kernel that is not read back any more must age as fast as in any fleet. */
-function seesKernel({ conditions, clock }: Surroundings, { sighting }: SensorWatch): boolean {
+function seesKernel({ conditions, clock }: Context, { sighting }: SensorWatch): boolean {
   if (sighting === undefined || conditions.has('sensor')) return false;
   return Math.abs(clock.now() - sighting.state.asOf) < 2 * REPORT_INTERVAL_MS;
 }
 
 /** A sensor that was never reached is told as the reason why nothing is enforced. */
-function sensorAway(around: Surroundings, sensors: SensorWatch) {
+function sensorAway(around: Context, sensors: SensorWatch) {
   const condition = around.conditions.list().find(({ name }) => name === 'sensor');
   if (condition === undefined || sensors.sighting !== undefined) return undefined;
   return { code: 'sensor-away', message: condition.message, at: Date.parse(condition.since) };

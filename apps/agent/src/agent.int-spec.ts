@@ -14,12 +14,12 @@ import { AgentConfig } from './config/agent-config.js';
 import type { EnrolledHost } from './config/enrolled-host.js';
 import { hostFiles } from './config/host-files.js';
 import { Courier } from './delivery/courier.js';
-import { HostKeys } from './delivery/host-keys.js';
+import { ChannelKeys } from './delivery/channel-keys.js';
 import { RedisSecret } from './enrollment/redis-secret.js';
 import { TrustedAuthorities } from './enrollment/trusted-authorities.js';
 import { Spool } from './events/spool.js';
 import { Clock } from './health/clock.js';
-import { Surroundings } from './health/surroundings.js';
+import { Context } from './health/context.js';
 import { ReportPace } from './reporting/report-pace.js';
 import { FleetDouble, HealthDouble } from './testing/fleet-double.js';
 import { ScriptedSensor } from './testing/scripted-sensor.js';
@@ -78,7 +78,7 @@ let fleet: FleetDouble;
 let sensor: ScriptedSensor;
 let agent: Agent;
 let clock: FastClock;
-let around: Surroundings;
+let around: Context;
 let lines: string[];
 
 const sealing = generateSealingKey();
@@ -132,7 +132,7 @@ function startAgent(
     },
   };
   clock = new FastClock();
-  around = new Surroundings(clock, new Log({ level: 'debug', write: (line) => lines.push(line) }));
+  around = new Context(clock, new Log({ level: 'debug', write: (line) => lines.push(line) }));
   return Agent.start({ config, host, around, sensor: enforcer === 'observe' ? undefined : own });
 }
 
@@ -184,7 +184,7 @@ describe('an assignment', () => {
     await control.run('test', (client) => client.set(redisKeys.bundle(digest), bundle));
     const nudge = {
       pattern: redisKeys.nudge(NODE_ID),
-      data: { ordering: record.ordering, record },
+      data: { assignmentVersion: record.assignmentVersion, record },
     };
     await control.run('test', (client) =>
       client.publish(redisKeys.nudge(NODE_ID), JSON.stringify(nudge)),
@@ -194,7 +194,7 @@ describe('an assignment', () => {
 
   /** Nudges with a bundle beside the record. */
   const nudgeWith = (record: DeliveryRecord, bundle: string) => {
-    const data = { ordering: record.ordering, record, bundle };
+    const data = { assignmentVersion: record.assignmentVersion, record, bundle };
     const nudge = JSON.stringify({ pattern: redisKeys.nudge(NODE_ID), data });
     return control.run('test', (client) => client.publish(redisKeys.nudge(NODE_ID), nudge));
   };
@@ -223,7 +223,7 @@ describe('an assignment', () => {
     await until('a confirmation', () => sensor.confirmed.length > 0);
     await becomesLarge();
     const { record, digest, bundle } = await fleet.assign('6');
-    const data = { ordering: record.ordering, record };
+    const data = { assignmentVersion: record.assignmentVersion, record };
     const nudge = JSON.stringify({ pattern: redisKeys.nudge(NODE_ID), data });
     await control.run('test', async (client) => {
       await client.set(redisKeys.assignment(NODE_ID), JSON.stringify(record));
@@ -242,7 +242,7 @@ describe('an assignment', () => {
     fleet.rotateOnlineKey();
     await fleet.deliver('6');
     await reported('generation 6', ({ applied }) => applied?.generation === '6');
-    expect(agent.get(HostKeys).root.version).toBe(2);
+    expect(agent.get(ChannelKeys).root.version).toBe(2);
     await fleet.orderPace(60_000, clock.now());
     await until('the pace', () => agent.get(ReportPace).everyMs === 60_000);
   });
@@ -253,7 +253,7 @@ describe('an assignment', () => {
     link.cut();
     await until('the condition', () => around.conditions.has('redis'));
     await fleet.deliver('6');
-    expect(sensor.state.ordering?.generation).toBe('5');
+    expect(sensor.state.assignmentVersion?.generation).toBe('5');
     link.restore();
     await reported('generation 6', ({ applied }) => applied?.generation === '6');
     await until('no condition', () => !around.conditions.has('redis'));
@@ -262,8 +262,8 @@ describe('an assignment', () => {
   it('that has expired by a clock far ahead proves its key once the clock is right', async () => {
     clock.stoodAt = clock.now() + 3 * 86_400_000;
     await fleet.deliver('5');
-    await until('it is taken', () => sensor.state.ordering?.generation === '5');
-    await until('a look', () => lines.some((line) => line.includes('no host key')));
+    await until('it is taken', () => sensor.state.assignmentVersion?.generation === '5');
+    await until('a look', () => lines.some((line) => line.includes('no channel key')));
     clock.stoodAt = undefined;
     await reported('generation 5', ({ applied }) => applied?.generation === '5');
   });
@@ -313,7 +313,7 @@ describe('an assignment', () => {
     ['null', 'null'],
     [
       'another shape',
-      '{"v":1,"ordering":{"epoch":"1","generation":"99999999999999999999999","issuedAt":1}}',
+      '{"v":1,"assignmentVersion":{"epoch":"1","generation":"99999999999999999999999","issuedAt":1}}',
     ],
     ['two megabytes', `"${'x'.repeat(2 * 1024 * 1024)}"`],
   ])(

@@ -4,12 +4,12 @@ import { confirmAfterMs } from './delivery/confirm-after.js';
 import { Confirmation } from './delivery/confirmation.js';
 import { Courier } from './delivery/courier.js';
 import { EventPump } from './events/event-pump.js';
-import { ObservationShipper } from './events/observation-shipper.js';
+import { TelemetryEventShipper } from './events/telemetry-event-shipper.js';
 import { Shipper } from './events/shipper.js';
 import { AskAgain } from './health/ask-again.js';
 import { backoff, jittered } from './health/clock.js';
 import { HealthFile } from './health/health-file.js';
-import { Surroundings } from './health/surroundings.js';
+import { Context } from './health/context.js';
 import { Redirects } from './redirect/redirects.js';
 import { LastUpgrade } from './reporting/last-upgrade.js';
 import { ReportPace } from './reporting/report-pace.js';
@@ -36,7 +36,7 @@ export interface AgentParts {
   readonly pace: Pick<ReportPace, 'everyMs' | 'askEveryMs'>;
   readonly pump: Pick<EventPump, 'run' | 'onSpooled'>;
   readonly shipper: Pick<Shipper, 'ship' | 'intervalMs' | 'reconnected'>;
-  readonly observations: Pick<ObservationShipper, 'ship' | 'intervalMs'>;
+  readonly telemetryEvents: Pick<TelemetryEventShipper, 'ship' | 'intervalMs'>;
   readonly health: Pick<HealthFile, 'write'>;
   readonly renewal: Renewal;
   readonly authorities: AuthorityWatch;
@@ -54,13 +54,13 @@ export class AgentLoops {
 
   constructor(
     private readonly parts: AgentParts,
-    private readonly around: Surroundings,
+    private readonly around: Context,
   ) {}
 
   start(): void {
     this.#connect();
     const { pump, courier, confirmation, sensors, reporter, shipper, health } = this.parts;
-    const { observations, renewal, authorities, pace, upgrade, redirects } = this.parts;
+    const { telemetryEvents, renewal, authorities, pace, upgrade, redirects } = this.parts;
     const check = async (): Promise<void> => {
       await courier.check();
       await confirmation.attempt();
@@ -88,8 +88,8 @@ export class AgentLoops {
         () => shipper.intervalMs(),
       ),
       this.#every(
-        () => observations.ship(),
-        () => observations.intervalMs(),
+        () => telemetryEvents.ship(),
+        () => telemetryEvents.intervalMs(),
       ),
       this.#every(renew, () => jittered(RENEW_MS, this.around.clock.random())),
       this.#every(

@@ -6,27 +6,27 @@ import { clientOf, reporterOf, type AgentSetting } from './agent-parts.js';
 import { AgentLoops } from './agent.loops.js';
 import { Confirmation } from './delivery/confirmation.js';
 import { Courier } from './delivery/courier.js';
-import { HostKeys } from './delivery/host-keys.js';
+import { ChannelKeys } from './delivery/channel-keys.js';
 import { NudgeController } from './delivery/nudge.controller.js';
 import { AuthorityWatch } from './enrollment/authority-watch.js';
 import { Renewal } from './enrollment/renewal.js';
 import type { AlertSource } from './events/alert-of.js';
 import { EventPump } from './events/event-pump.js';
-import { ObservationShipper } from './events/observation-shipper.js';
-import { Observations } from './events/observations.js';
+import { TelemetryEventShipper } from './events/telemetry-event-shipper.js';
+import { TelemetryEvents } from './events/telemetry-events.js';
 import { Shipper } from './events/shipper.js';
 import { Spool } from './events/spool.js';
 import { ControlPlaneClient } from './health/control-plane.client.js';
 import { HealthFile } from './health/health-file.js';
 import { ControlPlaneReachability, Reachability } from './health/reachability.js';
-import { Surroundings } from './health/surroundings.js';
+import { Context } from './health/context.js';
 import { RedirectWatch } from './redirect/redirect-watch.js';
 import { Redirects } from './redirect/redirects.js';
-import { JournalHeads } from './reporting/journal-heads.js';
+import { AuditLogHeads } from './reporting/audit-log-heads.js';
 import { LastUpgrade } from './reporting/last-upgrade.js';
 import { ReportPace } from './reporting/report-pace.js';
 import { Reporter } from './reporting/reporter.js';
-import { Statements } from './reporting/statements.js';
+import { SignedStatuses } from './reporting/signed-statuses.js';
 import { ObservingSensor } from './sensor/observing-sensor.js';
 import { SensorWatch } from './sensor/sensor-watch.js';
 import { VERSION } from './version.js';
@@ -40,19 +40,19 @@ export class AgentModule {
       module: AgentModule,
       controllers: [NudgeController],
       providers: [
-        { provide: Surroundings, useValue: around },
+        { provide: Context, useValue: around },
         { provide: HostLink, useValue: new HostLink(redis, host.trust.nodeId, redisEvents) },
         provide(Sensor, [], () => setting.sensor ?? openSensor(setting)),
-        provide(HostKeys, [], () => HostKeys.open(host.files.hostKey, host.trust, around)),
+        provide(ChannelKeys, [], () => ChannelKeys.open(host.files.channelKey, host.trust, around)),
         provide(
           SensorWatch,
-          [Sensor, Surroundings],
+          [Sensor, Context],
           (sensor: Sensor) => new SensorWatch(sensor, around),
         ),
         provide(
           Courier,
-          [HostLink, SensorWatch, HostKeys],
-          (link: HostLink, sensors: SensorWatch, keys: HostKeys) =>
+          [HostLink, SensorWatch, ChannelKeys],
+          (link: HostLink, sensors: SensorWatch, keys: ChannelKeys) =>
             new Courier(link, sensors, keys, around),
         ),
         { provide: ControlPlaneClient, useValue: clientOf(setting) },
@@ -75,7 +75,7 @@ export class AgentModule {
         ),
         provide(
           Redirects,
-          [ControlPlaneClient, Reachability, HostLink, HostKeys, SensorWatch, ReportPace],
+          [ControlPlaneClient, Reachability, HostLink, ChannelKeys, SensorWatch, ReportPace],
           (client: ControlPlaneClient, reach: Reachability, ...others: RedirectParts) => {
             const [link, keys, sensors, pace] = others;
             return new RedirectWatch(host, { client, reach, link, keys, sensors, pace }, around);
@@ -95,52 +95,65 @@ export class AgentModule {
         ),
         provide(
           EventPump,
-          [Sensor, SensorWatch, Spool, Observations],
-          (sensor: Sensor, sensors: SensorWatch, spool: Spool, observations: Observations) =>
-            new EventPump(eventSource(setting, sensor, sensors), spool, observations, around),
+          [Sensor, SensorWatch, Spool, TelemetryEvents],
+          (sensor: Sensor, sensors: SensorWatch, spool: Spool, telemetryEvents: TelemetryEvents) =>
+            new EventPump(eventSource(setting, sensor, sensors), spool, telemetryEvents, around),
         ),
         provide(
           Shipper,
-          [HostLink, Spool, HostKeys, Reporter],
-          (link: HostLink, spool: Spool, keys: HostKeys, reporter: Reporter) =>
+          [HostLink, Spool, ChannelKeys, Reporter],
+          (link: HostLink, spool: Spool, keys: ChannelKeys, reporter: Reporter) =>
             new Shipper(host.trust.nodeId, link, spool, keys, reporter, around),
         ),
-        provide(Observations, [], () => new Observations(alertSource(setting))),
+        provide(TelemetryEvents, [], () => new TelemetryEvents(alertSource(setting))),
         provide(
-          ObservationShipper,
-          [HostLink, Observations, Spool, HostKeys, Reporter],
-          (link: HostLink, observations: Observations, ...others: ObservationParts) =>
-            new ObservationShipper(host.trust.nodeId, link, observations, ...others, around),
+          TelemetryEventShipper,
+          [HostLink, TelemetryEvents, Spool, ChannelKeys, Reporter],
+          (link: HostLink, telemetryEvents: TelemetryEvents, ...others: TelemetryEventParts) =>
+            new TelemetryEventShipper(host.trust.nodeId, link, telemetryEvents, ...others, around),
         ),
-        provide(JournalHeads, [HostKeys], (keys: HostKeys) =>
-          JournalHeads.open(host.files.journalHeads, () => keys.root, around),
+        provide(AuditLogHeads, [ChannelKeys], (keys: ChannelKeys) =>
+          AuditLogHeads.open(host.files.auditLogHeads, () => keys.root, around),
         ),
-        provide(ReportPace, [HostKeys, HostLink], (keys: HostKeys, link: HostLink) =>
+        provide(ReportPace, [ChannelKeys, HostLink], (keys: ChannelKeys, link: HostLink) =>
           ReportPace.of(keys, link, around),
         ),
-        provide(Statements, [], () =>
-          Statements.open(host.files.signingKey, host.trust.nodeId, config.statement, around),
+        provide(SignedStatuses, [], () =>
+          SignedStatuses.open(
+            host.files.signingKey,
+            host.trust.nodeId,
+            config.signedStatus,
+            around,
+          ),
         ),
         { provide: LastUpgrade, useValue: new LastUpgrade(host.files.rolledBack, around) },
         provide(
           Reporter,
           [
             HostLink,
-            HostKeys,
+            ChannelKeys,
             SensorWatch,
             Courier,
             Spool,
-            Observations,
-            JournalHeads,
-            Statements,
+            TelemetryEvents,
+            AuditLogHeads,
+            SignedStatuses,
             LastUpgrade,
             Redirects,
             ReportPace,
           ],
-          (link: HostLink, keys: HostKeys, sensors: SensorWatch, ...others: ReporterParts) => {
-            const [courier, spool, observations, heads, statements, ...more] = others;
+          (link: HostLink, keys: ChannelKeys, sensors: SensorWatch, ...others: ReporterParts) => {
+            const [courier, spool, telemetryEvents, heads, signedStatuses, ...more] = others;
             const [upgrade, redirects, pace] = more;
-            const kept = { spool, observations, heads, statements, upgrade, redirects, pace };
+            const kept = {
+              spool,
+              telemetryEvents,
+              heads,
+              signedStatuses,
+              upgrade,
+              redirects,
+              pace,
+            };
             const parts = { link, keys, sensors, courier, ...kept };
             return reporterOf(setting, parts);
           },
@@ -168,7 +181,7 @@ export class AgentModule {
             Reporter,
             EventPump,
             Shipper,
-            ObservationShipper,
+            TelemetryEventShipper,
             HealthFile,
             Renewal,
             AuthorityWatch,
@@ -193,15 +206,15 @@ function provide<A extends never[]>(
 type ReporterParts = [
   Courier,
   Spool,
-  Observations,
-  JournalHeads,
-  Statements,
+  TelemetryEvents,
+  AuditLogHeads,
+  SignedStatuses,
   LastUpgrade,
   Redirects,
   ReportPace,
 ];
-type RedirectParts = [HostLink, HostKeys, SensorWatch, ReportPace];
-type ObservationParts = [Spool, HostKeys, Reporter];
+type RedirectParts = [HostLink, ChannelKeys, SensorWatch, ReportPace];
+type TelemetryEventParts = [Spool, ChannelKeys, Reporter];
 type LoopParts = [
   Courier,
   Confirmation,
@@ -210,7 +223,7 @@ type LoopParts = [
   Reporter,
   EventPump,
   Shipper,
-  ObservationShipper,
+  TelemetryEventShipper,
   HealthFile,
   Renewal,
   AuthorityWatch,
@@ -251,16 +264,16 @@ function loopsOf(
     reporter,
     pump,
     shipper,
-    observations,
+    telemetryEvents,
     health,
     renewal,
     authorities,
     redirects,
     pace,
   ]: LoopParts,
-  around: Surroundings,
+  around: Context,
 ): AgentLoops {
-  const sending = { pump, shipper, observations };
+  const sending = { pump, shipper, telemetryEvents };
   return new AgentLoops(
     {
       courier,

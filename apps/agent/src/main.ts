@@ -173,10 +173,10 @@ async function run({ config: file }: Arguments): Promise<number> {
   const { Agent } = await import('./agent.js');
   const { enrolledHost } = await import('./config/enrolled-host.js');
   const { SystemClock } = await import('./health/clock.js');
-  const { Surroundings } = await import('./health/surroundings.js');
+  const { Context } = await import('./health/context.js');
   const log = new Log({ fields: { program: 'hostward-agent' } });
   dieOnSurprise(log);
-  const around = new Surroundings(new SystemClock(), log);
+  const around = new Context(new SystemClock(), log);
   const stopped = stopSignal();
   for (;;) {
     const host = await enrolledHost(config);

@@ -50,7 +50,7 @@ const GROUPS: Readonly<Record<string, readonly Part[]>> = {
       ['login', 'logout', 'whoami'],
       async () => (await import('./commands/login.js')).registerLogin,
     ),
-    part(['journal'], async () => (await import('./commands/journal.js')).registerJournal),
+    part(['audit-log'], async () => (await import('./commands/audit-log.js')).registerAuditLog),
   ],
   'What is, and why:': [
     part(['get'], async () => (await import('./commands/get.js')).registerGet),

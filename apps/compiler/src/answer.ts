@@ -1,4 +1,4 @@
-import { encodeFloors, withDocuments } from '#bundle';
+import { encodeMinimumVersions, withDocuments } from '#bundle';
 import type { Compilation } from '#policy-compiler';
 import { overridesProtection, type RuleSet, untilOf, VISIBILITY_CLASSES } from '#policy-model';
 import { bytesField, type Field, numberField, TAG, textField } from '#sensor';
@@ -32,7 +32,7 @@ export function wordFields(assignment: VerifiedRequest['assignment']): readonly 
 
 /** Fields of a COMPILED frame. */
 export function compiledFields(
-  { assignment, root, floors, policies, nowMs }: VerifiedRequest,
+  { assignment, root, minimumVersions, policies, nowMs }: VerifiedRequest,
   ruleSet: RuleSet,
   { compilation, binaries, effect, dropIns }: Compiled,
   { onOpenDescriptors, enforcerReason, links }: HostsWord,
@@ -58,7 +58,9 @@ export function compiledFields(
     ...validUntilField(ruleSet, nowMs),
     // Also what is kept already: the sensor compares, and the same delivery gives the same answer again.
     textField(TAG.ROOT, JSON.stringify(root.signed)),
-    ...(floors === undefined ? [] : [bytesField(TAG.FLOORS, encodeFloors(floors))]),
+    ...(minimumVersions === undefined
+      ? []
+      : [bytesField(TAG.MINIMUM_VERSIONS, encodeMinimumVersions(minimumVersions))]),
     ...linksField(links),
     ...(effect.length > 0 ? [bytesField(TAG.EFFECT, effect)] : []),
     ...dropIns.map(({ unit, content }) => textField(TAG.DROPIN, `${unit}\0${content}`)),

@@ -48,7 +48,7 @@ describe('a profile header', () => {
     ],
     ['doubled slashes', 'profile a /usr//bin/x {\n}', 'a /usr/bin/x'],
     [
-      'other statements before',
+      'other signed statuses before',
       'abi <abi/4.0>,\n$B = true\nalias /q -> /r,\n/bin/x {}',
       '/bin/x /bin/x',
     ],

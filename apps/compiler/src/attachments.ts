@@ -10,7 +10,7 @@ export interface Attachment {
   readonly glob: string;
 }
 
-type Statement =
+type SignedStatus =
   | { readonly kind: 'include'; readonly path: string }
   | {
       readonly kind: 'set';
@@ -129,17 +129,17 @@ function attachmentsIn(
 }
 
 function attachmentsOf(
-  statements: readonly Statement[],
+  signedStatuses: readonly SignedStatus[],
   loaded: ReadonlySet<string>,
 ): readonly Attachment[] {
-  const variables = new Variables(statements);
-  return statements.flatMap((statement) => {
-    if (statement.kind !== 'profile') return [];
+  const variables = new Variables(signedStatuses);
+  return signedStatuses.flatMap((signedStatus) => {
+    if (signedStatus.kind !== 'profile') return [];
     // `a//b` is a child of `a`, which is entered from its parent only.
     const isTopLevel = (name: string): boolean => loaded.has(name) && !name.includes('//');
-    const profile = variables.namesFrom(statement.name).find(isTopLevel);
+    const profile = variables.namesFrom(signedStatus.name).find(isTopLevel);
     if (profile === undefined) return [];
-    return globsOf(statement.attachment, variables).map((glob) => ({ profile, glob }));
+    return globsOf(signedStatus.attachment, variables).map((glob) => ({ profile, glob }));
   });
 }
 
@@ -192,11 +192,11 @@ class Variables {
   /** What a variable expands to; undefined while it is worked out, so that a cycle ends, and where it cannot be. */
   private readonly expanded = new Map<string, readonly string[] | undefined>();
 
-  constructor(statements: readonly Statement[]) {
-    for (const statement of statements) {
-      if (statement.kind !== 'set') continue;
-      const before = statement.adds ? (this.declared.get(statement.variable) ?? []) : [];
-      this.declared.set(statement.variable, [...before, ...statement.values]);
+  constructor(signedStatuses: readonly SignedStatus[]) {
+    for (const signedStatus of signedStatuses) {
+      if (signedStatus.kind !== 'set') continue;
+      const before = signedStatus.adds ? (this.declared.get(signedStatus.variable) ?? []) : [];
+      this.declared.set(signedStatus.variable, [...before, ...signedStatus.values]);
     }
   }
 
@@ -244,12 +244,12 @@ class Variables {
 /** What files said when they were read last, by path: few change between two compilations. */
 const remembered = new Map<
   string,
-  { readonly version: string; readonly said: readonly Statement[] }
+  { readonly version: string; readonly said: readonly SignedStatus[] }
 >();
 
 /** The files of a host, each read and parsed once. Paths are those of the host, without the root. */
 class ProfileFiles {
-  private readonly parsed = new Map<string, readonly Statement[]>();
+  private readonly parsed = new Map<string, readonly SignedStatus[]>();
   private readonly kinds = new Map<string, 'file' | 'directory' | undefined>();
 
   constructor(private readonly root: string) {}
@@ -263,14 +263,16 @@ class ProfileFiles {
     ).filter((path) => this.kindOf(path) === 'file');
   }
 
-  /** Statements of a file, with those of included files where they are included; each file once, so that cycles end. */
-  withIncludes(path: string, seen = new Set<string>(), depth = 0): readonly Statement[] {
+  /** Signed statuses of a file, with those of included files where they are included; each file once, so that cycles end. */
+  withIncludes(path: string, seen = new Set<string>(), depth = 0): readonly SignedStatus[] {
     if (seen.has(path) || seen.size > MAX_INCLUDED || depth > MAX_INCLUDE_DEPTH) return [];
     seen.add(path);
-    return this.statements(path).flatMap((statement) =>
-      statement.kind === 'include'
-        ? this.included(statement.path).flatMap((file) => this.withIncludes(file, seen, depth + 1))
-        : [statement],
+    return this.signedStatuses(path).flatMap((signedStatus) =>
+      signedStatus.kind === 'include'
+        ? this.included(signedStatus.path).flatMap((file) =>
+            this.withIncludes(file, seen, depth + 1),
+          )
+        : [signedStatus],
     );
   }
 
@@ -281,22 +283,22 @@ class ProfileFiles {
     return this.names(path).map((name) => `${path}/${name}`);
   }
 
-  private statements(path: string): readonly Statement[] {
+  private signedStatuses(path: string): readonly SignedStatus[] {
     const known = this.parsed.get(path);
     if (known !== undefined) return known;
     if (this.parsed.size >= MAX_FILES) return [];
-    const statements = this.read(path);
-    this.parsed.set(path, statements);
-    return statements;
+    const signedStatuses = this.read(path);
+    this.parsed.set(path, signedStatuses);
+    return signedStatuses;
   }
 
-  private read(path: string): readonly Statement[] {
+  private read(path: string): readonly SignedStatus[] {
     const file = join(this.root, path);
     if (this.kindOf(path) !== 'file') return [];
     const version = fileVersion(file);
     const known = remembered.get(file);
     if (version !== undefined && known?.version === version) return known.said;
-    const said = new ProfileScanner(readText(file)).statements();
+    const said = new ProfileScanner(readText(file)).signedStatuses();
     if (remembered.size >= MAX_FILES) remembered.clear();
     if (version !== undefined) remembered.set(file, { version, said });
     return said;
@@ -340,7 +342,7 @@ const BLANK = /\s+|#[^\n]*/y;
 const INCLUDE =
   /#?include(?:[ \t]+if[ \t]+exists)?[ \t]+(?:<([^>\n]*)>|"([^"\n]*)"|([^\s"<{]\S*))/y;
 const ASSIGNMENT = /@\{([^{}\s]+)\}[ \t]*(\+?=)((?:\\\r?\n|[^\n])*)/y;
-/** Booleans, and statements that end in a comma. */
+/** Booleans, and signed statuses that end in a comma. */
 const OTHER_PREAMBLE = /\$\{?\w+\}?[ \t]*=[^\n]*|(?:abi|alias)[ \t][^\n]*?,(?=[\s#]|$)/y;
 const QUOTED = /"((?:\\.|[^"\\\n])*)"/y;
 /** A `#` inside a word belongs to it, except after what ends a rule or a block: there it begins a comment. */
@@ -352,11 +354,11 @@ class ProfileScanner {
   private at = 0;
   private depth = 0;
   private header: string[] = [];
-  private readonly found: Statement[] = [];
+  private readonly found: SignedStatus[] = [];
 
   constructor(private readonly text: string) {}
 
-  statements(): readonly Statement[] {
+  signedStatuses(): readonly SignedStatus[] {
     while (this.at < this.text.length) this.step();
     return this.found;
   }
@@ -443,7 +445,7 @@ function valuesIn(line: string): readonly string[] {
 }
 
 /** `[profile] NAME [ATTACHMENT] …`; undefined for what attaches to nothing. */
-function profileOf(header: readonly string[]): Statement | undefined {
+function profileOf(header: readonly string[]): SignedStatus | undefined {
   const isNamed = header[0] === 'profile';
   const [name, second = ''] = isNamed ? header.slice(1) : header;
   if (name === undefined || !(isNamed || PATH_LIKE.test(name))) return undefined;

@@ -103,7 +103,7 @@ async function stop({ server, dir }: Setup): Promise<void> {
   rmSync(dir, { recursive: true, force: true });
 }
 
-const ordering = { epoch: '1', generation: '40', issuedAt: 1000 };
+const assignmentVersion = { epoch: '1', generation: '40', issuedAt: 1000 };
 
 function policy(
   name: string,
@@ -156,7 +156,7 @@ async function compile(
   more: readonly Field[] = highest(),
   at = setup,
 ): Promise<Frame> {
-  const envelope = await at.control.deliver({ ordering, policies: SLEEP, ...delivery });
+  const envelope = await at.control.deliver({ assignmentVersion, policies: SLEEP, ...delivery });
   return ask([bytesField(TAG.ENVELOPE, envelope), ...more], at);
 }
 
@@ -294,8 +294,8 @@ describe('the compiler', () => {
         ];
       };
       const word = [
-        ...['audit', BigInt(ordering.epoch), BigInt(ordering.generation)],
-        ...[BigInt(ordering.issuedAt), BigInt(suspension.until)],
+        ...['audit', BigInt(assignmentVersion.epoch), BigInt(assignmentVersion.generation)],
+        ...[BigInt(assignmentVersion.issuedAt), BigInt(suspension.until)],
       ];
       const file = join(setup.dir, 'agent.yaml');
       writeFileSync(file, 'veto: sleep\n');
@@ -331,7 +331,7 @@ describe('the compiler', () => {
   );
 
   withParser(
-    'refuses what is older than the highest ordering seen, and takes the same again',
+    'refuses what is older than the highest assignment version seen, and takes the same again',
     async () => {
       expect(rejection(await compile({}, highest(1, 41, 0)))).toMatch(/^stale-order/);
       expect((await compile({}, highest(1, 40, 1000))).type).toBe(MSG.COMPILED);
@@ -350,8 +350,8 @@ describe('the compiler', () => {
     'refuses what another control plane signed, what is for another host, what is cut or no envelope',
     async () => {
       const other = new TestControlPlane();
-      const foreign = await other.deliver({ ordering, policies: SLEEP });
-      const good = await setup.control.deliver({ ordering, policies: SLEEP });
+      const foreign = await other.deliver({ assignmentVersion, policies: SLEEP });
+      const good = await setup.control.deliver({ assignmentVersion, policies: SLEEP });
       const flipped = Buffer.from(good);
       flipped[flipped.length - 20] = flipped[flipped.length - 20] === 65 ? 66 : 65;
       for (const envelope of [
@@ -493,14 +493,14 @@ describe('on a host whose clock says 1970', () => {
 
   withParser('an exception that had ended is not in force again', async () => {
     const block = { process: { matchPaths: [{ path: '/bin/sleep' }], action: 'Block' } };
-    const now = { ...ordering, issuedAt: Date.now() };
+    const now = { ...assignmentVersion, issuedAt: Date.now() };
     const until = (ms: number) => ({
       'hostward.io/tier': 'exception',
       'hostward.io/until': new Date(now.issuedAt + ms).toISOString(),
     });
     const textOf = async (ms: number, more: readonly Field[]) => {
       const policies = policy('excepted', block, until(ms));
-      const { fields } = await compile({ ordering: now, policies }, more, at);
+      const { fields } = await compile({ assignmentVersion: now, policies }, more, at);
       return [fields.text(TAG.TEXT)?.includes('/usr/bin/sleep'), fields.number(TAG.VALID_UNTIL)];
     };
     expect(await textOf(HOUR, highest())).toEqual([true, expect.any(BigInt)]);

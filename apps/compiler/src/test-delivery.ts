@@ -3,21 +3,21 @@ import { join } from 'node:path';
 import {
   buildCommit,
   encodeEnvelope,
-  generateHostKey,
+  generateChannelKey,
   generateSealingKey,
   generateSigningKey,
   loadSigner,
   sealBundle,
-  sealHostKey,
+  sealChannelKey,
   signPolicy,
   signRoot,
   type SuspensionOrder,
   trustRoot,
 } from '#bundle';
-import type { Ordering } from '#contracts';
+import type { AssignmentVersion } from '#contracts';
 
 export interface Delivery {
-  readonly ordering: Ordering;
+  readonly assignmentVersion: AssignmentVersion;
   /** Host policies by name. */
   readonly policies: Readonly<Record<string, unknown>>;
   readonly suspension?: SuspensionOrder;
@@ -28,8 +28,8 @@ export class TestControlPlane {
   private readonly online = generateSigningKey();
   private readonly rootKey = generateSigningKey();
   private readonly sealing = generateSealingKey();
-  private readonly hostKey = generateHostKey();
-  private readonly secret = generateHostKey();
+  private readonly channelKey = generateChannelKey();
+  private readonly secret = generateChannelKey();
   readonly nodeId = generateSigningKey().keyid;
   private readonly root = trustRoot(
     signRoot(
@@ -55,7 +55,7 @@ export class TestControlPlane {
   }
 
   /** An envelope for the host. */
-  async deliver({ ordering, policies, suspension }: Delivery): Promise<Buffer> {
+  async deliver({ assignmentVersion, policies, suspension }: Delivery): Promise<Buffer> {
     const signer = loadSigner(this.online.privateKey);
     const signed = Object.entries(policies).map(
       ([name, content]) =>
@@ -65,12 +65,12 @@ export class TestControlPlane {
         ] as const,
     );
     const bundle = sealBundle(new Map(signed), this.secret);
-    const { nodeId, hostKey } = this;
-    const to = { sealingKey: this.sealing.sealingKey, nodeId, epoch: ordering.epoch };
+    const { nodeId, channelKey } = this;
+    const to = { sealingKey: this.sealing.sealingKey, nodeId, epoch: assignmentVersion.epoch };
     const assignment = {
       nodeId,
-      hostKey,
-      sealedHostKey: await sealHostKey(hostKey, to),
+      channelKey,
+      sealedChannelKey: await sealChannelKey(channelKey, to),
       expiresAt: Date.now() + 600_000,
       reportEpoch: 0,
       bundleDigest: bundle.digest,
@@ -78,7 +78,7 @@ export class TestControlPlane {
       ...(suspension === undefined ? {} : { suspension }),
     };
     const { records } = buildCommit({
-      ordering,
+      assignmentVersion,
       root: this.root,
       signer,
       assignments: [assignment],

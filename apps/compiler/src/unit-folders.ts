@@ -2,7 +2,7 @@ import { type Dirent, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
 /**
- * In systemd's order: what comes first hides the same name in the others. Mirror: libs/sensor/native/src/surroundings.c,
+ * In systemd's order: what comes first hides the same name in the others. Mirror: libs/sensor/native/src/context.c,
  * which has a rule set compiled anew when they change.
  */
 const UNIT_DIRS = [

@@ -1,5 +1,5 @@
 import { decodeEnvelope, RefusedError, type VerifiedDelivery, verifyDelivery } from '#bundle';
-import type { Ordering } from '#contracts';
+import type { AssignmentVersion } from '#contracts';
 import { type Fields, TAG } from '#sensor';
 import { BUILT_AT_MS } from './built-at.js';
 import type { Trust } from './trust.js';
@@ -20,7 +20,7 @@ export class RejectedError extends Error {
 /** What may be compiled: it came from whom this host believes, for this host, and is not older than what it has seen. */
 export interface VerifiedRequest extends Pick<
   VerifiedDelivery,
-  'assignment' | 'root' | 'floors' | 'policies'
+  'assignment' | 'root' | 'minimumVersions' | 'policies'
 > {
   /** Key ids of authors by policy, in authored mode. */
   readonly authors: ReadonlyMap<string, readonly string[]>;
@@ -64,14 +64,14 @@ export async function verifyRequest(
 }
 
 /** All zero means that nothing was seen yet. */
-function highestOf(fields: Fields): Ordering | undefined {
+function highestOf(fields: Fields): AssignmentVersion | undefined {
   const [epoch, generation, issuedAt] = [TAG.EPOCH, TAG.GENERATION, TAG.ISSUED_AT].map((tag) =>
     fields.number(tag),
   );
   if (epoch === undefined || generation === undefined || issuedAt === undefined) {
     throw new RejectedError(
       'malformed',
-      'the request does not say what is the highest ordering seen',
+      'the request does not say what is the highest assignment version seen',
     );
   }
   if (epoch === 0n && generation === 0n && issuedAt === 0n) return undefined;

@@ -24,7 +24,7 @@ import { openSecret } from './config/open-secret.js';
 const USAGE = `usage:
   control-plane init --data-dir D [--listen HOST:PORT] [--names a,b] [--etcd URL] [--redis HOST:PORT] [--redis-events HOST:PORT] [--passphrase-file F]
                      [--ca-cert F --ca-key F] [--admin-token-file F] [--reset-admin-token] [--redis-replicas] [--agent-redis-host HOST]
-                     [--leaf-hours N] [--packages D] [--rotate-host-key-key]
+                     [--leaf-hours N] [--packages D] [--rotate-channel-key-key]
       makes keys, certificates and the configuration where they are missing; answers one JSON object
   control-plane request-keys --data-dir D, on a further machine, then there take-keys --data-dir D < ANSWER, of
                 share-keys --data-dir D --to REQUEST, on the first
@@ -40,7 +40,7 @@ const USAGE = `usage:
   control-plane restore FILE --data-dir D --etcd-dir E [--etcd-member NAME=PEER-URL]... [--passphrase-file F] [--redis-ports F]
       puts a backup into empty folders, one in E for each member of etcd; answers one JSON object
   control-plane move-store --config FILE
-      copies journal and alerts from the files of a control plane that is stopped into its PostgreSQL; answers one JSON object
+      copies audit log and alerts from the files of a control plane that is stopped into its PostgreSQL; answers one JSON object
   control-plane renew --config FILE
       makes certificates that init made anew where half of their life is over; answers one JSON object
   control-plane check --config FILE

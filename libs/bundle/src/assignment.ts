@@ -1,9 +1,9 @@
-import type { Ordering } from '#contracts';
+import type { AssignmentVersion } from '#contracts';
 import { VISIBILITY_CLASSES, type VisibilityClass } from '#policy-model';
 import { canonicalBytes, parseCanonical } from './canonical.js';
 import { RefusedError } from './errors.js';
 import { limits } from './limits.js';
-import { decimal } from './ordering.js';
+import { decimal } from './assignment-version.js';
 import { associatedData, openMessage, sealBound } from './sealed-message.js';
 import {
   type Parser,
@@ -26,7 +26,7 @@ export interface SuspensionOrder {
 }
 
 /** Which bundle a host is to enforce. Times in ms since 1970; `dataKey` is base64 of 32 bytes, `bundleDigest` hex. */
-export interface Assignment extends Ordering {
+export interface Assignment extends AssignmentVersion {
   readonly v: 1;
   readonly nodeId: string;
   readonly expiresAt: number;
@@ -67,7 +67,7 @@ const parseShape: Parser<Assignment> = object(
 );
 
 /** What the assignments of one commit have in common. */
-export type AssignmentCommon = Ordering & Pick<Assignment, 'v' | 'rootVersion'>;
+export type AssignmentCommon = AssignmentVersion & Pick<Assignment, 'v' | 'rootVersion'>;
 
 /** What an assignment says of its host. */
 export type AssignmentOwn = Omit<Assignment, keyof AssignmentCommon>;
@@ -96,11 +96,11 @@ export class AssignmentForm {
     this.#boundAt = this.#bound.indexOf(NO_NODE);
   }
 
-  /** The leaf: encrypted under the host's key, bound to node and ordering. Further members of `own` do not count. */
-  seal(hostKey: Uint8Array, own: AssignmentOwn): Buffer {
+  /** The leaf: encrypted under the host's key, bound to node and assignment version. Further members of `own` do not count. */
+  seal(channelKey: Uint8Array, own: AssignmentOwn): Buffer {
     const bytes = this.bytesOf(own);
     this.#bound.write(own.nodeId, this.#boundAt, 'latin1');
-    return sealBound(hostKey, 'assignment', this.#bound, bytes);
+    return sealBound(channelKey, 'assignment', this.#bound, bytes);
   }
 
   /** Canonical bytes, good until the next call; throws RefusedError on an assignment that no host would take. */
@@ -141,39 +141,43 @@ function differInNodeOnly(one: AssignmentOwn, other: AssignmentOwn): boolean {
   );
 }
 
-/** Opens a leaf of this node and ordering; any other is `not-for-this-node`. */
+/** Opens a leaf of this node and assignment version; any other is `not-for-this-node`. */
 export function openAssignment(
-  hostKey: Uint8Array,
+  channelKey: Uint8Array,
   nodeId: string,
-  ordering: Ordering,
+  assignmentVersion: AssignmentVersion,
   leaf: Uint8Array,
 ): Assignment {
-  const plaintext = openLeaf(hostKey, nodeId, ordering, leaf);
+  const plaintext = openLeaf(channelKey, nodeId, assignmentVersion, leaf);
   return parseShape(parseCanonical(plaintext, 'assignment', limits.assignmentBytes), 'assignment');
 }
 
 function openLeaf(
-  hostKey: Uint8Array,
+  channelKey: Uint8Array,
   nodeId: string,
-  ordering: Ordering,
+  assignmentVersion: AssignmentVersion,
   leaf: Uint8Array,
 ): Buffer {
   try {
     return openMessage(
-      hostKey,
+      channelKey,
       'assignment',
-      context(nodeId, ordering),
+      context(nodeId, assignmentVersion),
       leaf,
       limits.assignmentBytes,
     );
   } catch (cause) {
     if (!(cause instanceof RefusedError) || !['bad-seal', 'unknown-key'].includes(cause.code))
       throw cause;
-    const message = 'assignment: does not open under the key of this node at this ordering';
+    const message =
+      'assignment: does not open under the key of this node at this assignment version';
     throw new RefusedError('not-for-this-node', message, { cause });
   }
 }
 
-function context(nodeId: string, { epoch, generation, issuedAt }: Ordering): readonly string[] {
+function context(
+  nodeId: string,
+  { epoch, generation, issuedAt }: AssignmentVersion,
+): readonly string[] {
   return [nodeId, epoch, generation, String(issuedAt)];
 }

@@ -21,7 +21,11 @@ import {
 } from './authored.js';
 import type { BundledDocument, OpenedBundle } from './bundle.js';
 import { RefusedError, malformed } from './errors.js';
-import { type Floor, type Floors, checkFloor } from './floors.js';
+import {
+  type MinimumVersion,
+  type MinimumVersions,
+  checkMinimumVersion,
+} from './minimum-versions.js';
 import type { PolicyDocument } from './policy.js';
 import type { RootDocument } from './root.js';
 import { type SuspensionDocument, isTargeted } from './suspension.js';
@@ -33,7 +37,7 @@ export interface AuthoredInquiry {
   readonly bundle: OpenedBundle;
   /** The signed labels of the assignment. */
   readonly labels?: unknown;
-  readonly floors: Floors;
+  readonly minimumVersions: MinimumVersions;
   /** ms since 1970. */
   readonly now: number;
 }
@@ -61,46 +65,48 @@ type Head = HeadOf<PolicyDocument>;
 export function selectAuthored(inquiry: AuthoredInquiry): {
   readonly policies: readonly AuthoredPolicy[];
   readonly suspension?: SuspensionOrder;
-  readonly floors: Floors;
+  readonly minimumVersions: MinimumVersions;
 } {
-  const { root, bundle, floors } = inquiry;
+  const { root, bundle, minimumVersions } = inquiry;
   if (!bundle.groups) malformed('bundle', 'has no groups, which authored mode needs');
   const verify = (kind: 'policy' | 'group') => (envelope: unknown, path: string) =>
     verifyAuthored(envelope, kind, root, path);
-  const policies = headsOf(bundle.policies, 'policy', verify('policy'), floors.policies);
-  const groups = headsOf(bundle.groups, 'group', verify('group'), floors.groups);
+  const policies = headsOf(bundle.policies, 'policy', verify('policy'), minimumVersions.policies);
+  const groups = headsOf(bundle.groups, 'group', verify('group'), minimumVersions.groups);
   const suspensions = headsOf(
     bundle.suspensions ?? [],
     'suspension',
     (envelope, path) => verifySuspension(envelope, root, path),
-    floors.suspensions ?? {},
+    minimumVersions.suspensions ?? {},
   );
   const node = labelsOf(inquiry);
-  const judge = new Judge(root, node, groups, floors);
+  const judge = new Judge(root, node, groups, minimumVersions);
   const judged = [...policies.values()].map((head) => judge.policy(head));
   return {
     policies: judged.flatMap(({ policy }) => (policy ? [policy] : [])),
     suspension: suspensionOf([...suspensions.values()], inquiry, node),
-    floors: {
+    minimumVersions: {
       v: 1,
-      policies: Object.fromEntries(judged.map(({ name, floor }) => [name, floor])),
-      groups: Object.fromEntries([...groups].map(([name, head]) => [name, floorOf(head)])),
+      policies: Object.fromEntries(
+        judged.map(({ name, minimumVersion }) => [name, minimumVersion]),
+      ),
+      groups: Object.fromEntries([...groups].map(([name, head]) => [name, minimumVersionOf(head)])),
       ...(suspensions.size > 0 && {
         suspensions: Object.fromEntries(
-          [...suspensions].map(([name, head]) => [name, floorOf(head)]),
+          [...suspensions].map(([name, head]) => [name, minimumVersionOf(head)]),
         ),
       }),
-      ...(node && { labels: { ...floorOf(node), labels: node.document.labels } }),
+      ...(node && { labels: { ...minimumVersionOf(node), labels: node.document.labels } }),
     },
   };
 }
 
-/** Verified, in the order of names, none below its floor, and none missing that was seen before. */
+/** Verified, in the order of names, none below its minimum version, and none missing that was seen before. */
 function headsOf<T extends { readonly name: string; readonly version: number }>(
   documents: readonly BundledDocument[],
   kind: string,
   verify: (envelope: unknown, path: string) => Authored<T>,
-  floors: Readonly<Record<string, Floor>>,
+  minimumVersions: Readonly<Record<string, MinimumVersion>>,
 ): ReadonlyMap<string, HeadOf<T>> {
   const heads = new Map<string, HeadOf<T>>();
   let before = '';
@@ -109,10 +115,14 @@ function headsOf<T extends { readonly name: string; readonly version: number }>(
     const { name, version } = head.document;
     if (name <= before) malformed('bundle', 'is not in the order of names, or names one twice');
     before = name;
-    checkFloor(own(floors, name), { version, digest: head.digest }, `${kind} ${name}`);
+    checkMinimumVersion(
+      own(minimumVersions, name),
+      { version, digest: head.digest },
+      `${kind} ${name}`,
+    );
     heads.set(name, head);
   });
-  const missing = Object.keys(floors).filter((name) => !heads.has(name));
+  const missing = Object.keys(minimumVersions).filter((name) => !heads.has(name));
   if (missing.length > 0) withheld(kind, missing);
   return heads;
 }
@@ -151,18 +161,22 @@ function labelsOf({
   labels: signed,
   root,
   nodeId,
-  floors: { labels: floor },
+  minimumVersions: { labels: minimumVersion },
 }: AuthoredInquiry): Authored<LabelsDocument> | undefined {
   if (signed === undefined) {
-    if (floor) withheld('labels', ['of this host']);
+    if (minimumVersion) withheld('labels', ['of this host']);
     return undefined;
   }
   const labels = verifyLabels(signed, root);
   if (labels.document.nodeId !== nodeId)
     throw new RefusedError('not-for-this-node', 'labels: of another host');
-  checkFloor(floor, { version: labels.document.version, digest: labels.digest }, 'labels');
-  const changed = floor?.digest !== labels.digest;
-  for (const held of changed ? [floor?.labels, labels.document.labels] : [])
+  checkMinimumVersion(
+    minimumVersion,
+    { version: labels.document.version, digest: labels.digest },
+    'labels',
+  );
+  const changed = minimumVersion?.digest !== labels.digest;
+  for (const held of changed ? [minimumVersion?.labels, labels.document.labels] : [])
     demand(labels, { kind: 'labels', labels: held }, root.thresholds?.documents ?? 1, 'labels');
   return labels;
 }
@@ -189,17 +203,17 @@ class Judge {
     root: RootDocument,
     private readonly labels: Authored<LabelsDocument> | undefined,
     private readonly groups: ReadonlyMap<string, Head>,
-    private readonly floors: Floors,
+    private readonly minimumVersions: MinimumVersions,
   ) {
     this.#thresholds = root.thresholds ?? { documents: 1, overrides: 1 };
     this.#node = labels?.document ?? { name: '', labels: {} };
-    this.#before = { name: this.#node.name, labels: floors.labels?.labels ?? {} };
+    this.#before = { name: this.#node.name, labels: minimumVersions.labels?.labels ?? {} };
     this.#selectors = selectorsOf(groups);
   }
 
   policy(head: Head): {
     readonly name: string;
-    readonly floor: Floor;
+    readonly minimumVersion: MinimumVersion;
     readonly policy?: AuthoredPolicy;
   } {
     const { name, version, content } = head.document;
@@ -210,12 +224,12 @@ class Judge {
     const isSelected =
       policy !== undefined && selectsNode(policy.spec.nodeSelector, this.#node, this.#selectors);
     if (policy) this.#mayMove(head, policy, isSelected);
-    if (!policy || !isSelected) return { name, floor: floorOf(head) };
+    if (!policy || !isSelected) return { name, minimumVersion: minimumVersionOf(head) };
     const held = characterOf(policy);
     const authors = this.#mayEnforce(head, policy, held, path);
     return {
       name,
-      floor: { ...floorOf(head), held },
+      minimumVersion: { ...minimumVersionOf(head), held },
       policy: {
         ...{ name, version, revision: head.revision, digest: head.digest },
         ...{ document: content, authors },
@@ -225,9 +239,9 @@ class Judge {
 
   /** Another version of what is enforced here comes only from who may sign for that. */
   #mayEnd(head: Head, path: string): void {
-    const floor = own(this.floors.policies, head.document.name);
-    if (!floor?.held || floor.digest === head.digest) return;
-    demand(head, this.#need(floor.held), this.#thresholds.documents, path);
+    const minimumVersion = own(this.minimumVersions.policies, head.document.name);
+    if (!minimumVersion?.held || minimumVersion.digest === head.digest) return;
+    demand(head, this.#need(minimumVersion.held), this.#thresholds.documents, path);
   }
 
   /**
@@ -235,8 +249,9 @@ class Judge {
    * need a scope that has what they begin or end.
    */
   #mayMove({ document: { name }, digest }: Head, policy: HostPolicy, isSelected: boolean): void {
-    const floor = own(this.floors.policies, name);
-    if (floor?.digest !== digest || (floor.held !== undefined) === isSelected) return;
+    const minimumVersion = own(this.minimumVersions.policies, name);
+    if (minimumVersion?.digest !== digest || (minimumVersion.held !== undefined) === isSelected)
+      return;
     const { nodeSelector } = policy.spec;
     const path = `${isSelected ? 'begins' : 'ends'} policy ${name}`;
     const group = this.#changedGroup(groupOf(nodeSelector));
@@ -244,20 +259,24 @@ class Judge {
     const { documents } = this.#thresholds;
     if (group && selectsNode(nodeSelector, this.#before, this.#selectors) === isSelected)
       demand(group, { ...need, kind: 'group' }, documents, `group ${group.document.name} ${path}`);
-    else if (!isSelected && this.labels && this.labels.digest !== this.floors.labels?.digest)
+    else if (
+      !isSelected &&
+      this.labels &&
+      this.labels.digest !== this.minimumVersions.labels?.digest
+    )
       demand(this.labels, { ...need, kind: 'labels' }, documents, `labels: ${path}`);
   }
 
   #changedGroup(name: string | undefined): Head | undefined {
     const group = name === undefined ? undefined : this.groups.get(name);
-    const floor = name === undefined ? undefined : own(this.floors.groups, name);
-    return group?.digest === floor?.digest ? undefined : group;
+    const minimumVersion = name === undefined ? undefined : own(this.minimumVersions.groups, name);
+    return group?.digest === minimumVersion?.digest ? undefined : group;
   }
 
   #mayEnforce(
     head: Head,
     policy: HostPolicy,
-    held: NonNullable<Floor['held']>,
+    held: NonNullable<MinimumVersion['held']>,
     path: string,
   ): readonly string[] {
     const { documents, overrides } = this.#thresholds;
@@ -265,13 +284,13 @@ class Judge {
     return demand(head, this.#need(held), threshold, path);
   }
 
-  #need({ tier, sections }: NonNullable<Floor['held']>): Need {
+  #need({ tier, sections }: NonNullable<MinimumVersion['held']>): Need {
     return { kind: 'policy', tier, sections, labels: this.#node.labels };
   }
 }
 
 /** What of a policy an author's scope is about. */
-export function characterOf(policy: HostPolicy): NonNullable<Floor['held']> {
+export function characterOf(policy: HostPolicy): NonNullable<MinimumVersion['held']> {
   const sections = new Set(rulesOf(policy).map(({ id }) => id.split('/')[0] ?? ''));
   return { tier: tierOf(policy), sections: [...sections].sort() };
 }
@@ -291,11 +310,14 @@ function demand(
   );
 }
 
-function floorOf({ document: { version }, digest }: Authored<{ readonly version: number }>): Floor {
+function minimumVersionOf({
+  document: { version },
+  digest,
+}: Authored<{ readonly version: number }>): MinimumVersion {
   return { version, digest };
 }
 
-/** `__proto__` is no name of ours, but a floor must not be found where none is. */
+/** `__proto__` is no name of ours, but a minimum version must not be found where none is. */
 function own<T>(map: Readonly<Record<string, T>>, name: string): T | undefined {
   return Object.hasOwn(map, name) ? map[name] : undefined;
 }

@@ -4,8 +4,8 @@ import {
   type SuspensionTarget,
   type VerifiedDelivery,
   RefusedError,
-  decodeFloors,
-  encodeFloors,
+  decodeMinimumVersions,
+  encodeMinimumVersions,
   generateSigningKey,
   signRoot,
   loadSigner,
@@ -45,7 +45,7 @@ async function refusal(work: Promise<unknown>): Promise<string> {
 }
 
 /** What the host remembers after it took the policy `block`, version 2, for its labels. */
-async function after(): Promise<Pick<VerifiedDelivery, 'floors'>> {
+async function after(): Promise<Pick<VerifiedDelivery, 'minimumVersions'>> {
   const policies = { block: policy('block', { version: 2, section: 'file' }, chief) };
   return fleet.deliver({ policies, labels: prod() });
 }
@@ -72,10 +72,15 @@ describe('a host in authored mode', () => {
   });
 
   it('keeps what it remembers in bytes that it can read again', async () => {
-    const { floors } = await after();
-    expect(floors && decodeFloors(encodeFloors(floors))).toEqual(floors);
-    expect(floors?.policies.block).toMatchObject({ version: 2, held: { sections: ['file'] } });
-    expect(() => decodeFloors(Buffer.from('{"v":1}'))).toThrow(RefusedError);
+    const { minimumVersions } = await after();
+    expect(
+      minimumVersions && decodeMinimumVersions(encodeMinimumVersions(minimumVersions)),
+    ).toEqual(minimumVersions);
+    expect(minimumVersions?.policies.block).toMatchObject({
+      version: 2,
+      held: { sections: ['file'] },
+    });
+    expect(() => decodeMinimumVersions(Buffer.from('{"v":1}'))).toThrow(RefusedError);
   });
 });
 
@@ -83,9 +88,9 @@ describe('a host in authored mode', () => {
 async function inGroup() {
   const policies = { p: policy('p', { labels: { 'hostward.io/group': 'web' } }, chief) };
   const groups = { web: group('web', { env: 'prod' }, chief) };
-  const { floors } = await fleet.deliver({ policies, groups, labels: prod() });
-  const deliver = (web: SignedDocument, labels: SignedDocument, seen = floors) =>
-    fleet.deliver({ policies, groups: { web }, labels, floors: seen });
+  const { minimumVersions } = await fleet.deliver({ policies, groups, labels: prod() });
+  const deliver = (web: SignedDocument, labels: SignedDocument, seen = minimumVersions) =>
+    fleet.deliver({ policies, groups: { web }, labels, minimumVersions: seen });
   return { deliver };
 }
 
@@ -123,8 +128,8 @@ describe("an author's scope", () => {
       return fleet.deliver({ policies: { mine }, labels: prod() });
     };
     expect(await refusal(deliver(excepting, 'strict'))).toBe('out-of-scope');
-    const { floors } = await deliver(exempting, 'strict');
-    expect(floors?.policies.mine?.held).toEqual({
+    const { minimumVersions } = await deliver(exempting, 'strict');
+    expect(minimumVersions?.policies.mine?.held).toEqual({
       tier: 'exception',
       sections: ['file', 'lifts'],
     });
@@ -136,9 +141,9 @@ describe("an author's scope", () => {
     expect(await refusal(fleet.deliver({ labels: fleet.labels(devOnly, { env: 'prod' }) }))).toBe(
       'out-of-scope',
     );
-    const { floors } = await fleet.deliver({ labels: prod() });
+    const { minimumVersions } = await fleet.deliver({ labels: prod() });
     const labels = fleet.labels(devOnly, { env: 'dev' }, 2);
-    expect(await refusal(fleet.deliver({ labels, floors }))).toBe('out-of-scope');
+    expect(await refusal(fleet.deliver({ labels, minimumVersions }))).toBe('out-of-scope');
   });
 
   it('does not matter on hosts that the policy does not select', async () => {
@@ -147,12 +152,12 @@ describe("an author's scope", () => {
   });
 
   it('keeps its owner from ending what it could not have signed', async () => {
-    const { floors } = await fleet.deliver({
+    const { minimumVersions } = await fleet.deliver({
       policies: { p: policy('p', { tier: 'baseline', section: 'file' }, chief) },
       labels: prod(),
     });
     const swap = (document: ReturnType<typeof deletion>) =>
-      refusal(fleet.deliver({ policies: { p: document }, labels: prod(), floors }));
+      refusal(fleet.deliver({ policies: { p: document }, labels: prod(), minimumVersions }));
     expect(await swap(deletion('policy', 'p', 2, filesOnly))).toBe('out-of-scope');
     expect(await swap(policy('p', { version: 2, section: 'file' }, filesOnly))).toBe(
       'out-of-scope',
@@ -174,7 +179,7 @@ describe("an author's scope", () => {
     const apart = await moved({ env: 'dev' }, deputy);
     expect(names(apart)).toEqual([]);
     const back = (by: typeof chief) =>
-      deliver(group('web', { env: 'prod' }, by, 3), prod(), apart.floors);
+      deliver(group('web', { env: 'prod' }, by, 3), prod(), apart.minimumVersions);
     expect(await refusal(back(devOnly))).toBe('out-of-scope');
     expect(await refusal(back(anyFiles))).toBe('out-of-scope');
     expect(names(await back(deputy))).toEqual(['p']);
@@ -211,7 +216,7 @@ describe("an author's scope", () => {
 
 describe('what a host has seen', () => {
   it('ends by a signed deletion, by a newer version, by labels or by a group, and then only', async () => {
-    const { floors } = await after();
+    const { minimumVersions } = await after();
     const same = policy('block', { version: 2, section: 'file' }, chief);
     const ends = [
       { policies: { block: deletion('policy', 'block', 3, chief) }, labels: prod() },
@@ -222,13 +227,15 @@ describe('what a host has seen', () => {
       { policies: { block: same }, labels: fleet.labels(chief, { env: 'dev' }, 2) },
     ];
     for (const parcel of ends)
-      expect(names(await fleet.deliver({ ...parcel, floors }))).toEqual([]);
-    expect(await refusal(fleet.deliver({ labels: prod(), floors }))).toBe('withheld');
-    expect(await refusal(fleet.deliver({ policies: { block: same }, floors }))).toBe('withheld');
+      expect(names(await fleet.deliver({ ...parcel, minimumVersions }))).toEqual([]);
+    expect(await refusal(fleet.deliver({ labels: prod(), minimumVersions }))).toBe('withheld');
+    expect(await refusal(fleet.deliver({ policies: { block: same }, minimumVersions }))).toBe(
+      'withheld',
+    );
   });
 
   it('never goes back to an older version, also of labels and groups', async () => {
-    const { floors } = await fleet.deliver({
+    const { minimumVersions } = await fleet.deliver({
       policies: { block: policy('block', { version: 2 }, chief) },
       groups: { web: group('web', { a: 'b' }, chief, 2) },
       labels: fleet.labels(chief, { env: 'prod' }, 2),
@@ -238,7 +245,7 @@ describe('what a host has seen', () => {
         policies: { block: policy('block', { version: policies }, chief) },
         groups: { web: group('web', { a: 'b' }, chief, groups) },
         labels: fleet.labels(chief, { env: 'prod' }, labels),
-        floors,
+        minimumVersions,
       });
     expect(names(await parcel(2, 2, 2))).toEqual(['block']);
     for (const [p, g, l] of [
@@ -250,9 +257,11 @@ describe('what a host has seen', () => {
   });
 
   it('is not exchanged for another document under the same version', async () => {
-    const { floors } = await after();
+    const { minimumVersions } = await after();
     const policies = { block: policy('block', { version: 2, path: '/bin/true' }, chief) };
-    expect(await refusal(fleet.deliver({ policies, labels: prod(), floors }))).toBe('equivocation');
+    expect(await refusal(fleet.deliver({ policies, labels: prod(), minimumVersions }))).toBe(
+      'equivocation',
+    );
   });
 
   it("is not moved by another host's labels", async () => {
@@ -296,10 +305,12 @@ describe('a suspension that an author signed', () => {
     const forged = { s: suspension('s', off, { all: true }, stranger) };
     expect(await refusal(fleet.deliver({ suspensions: forged }))).toBe('unknown-key');
     const newer = { s: suspension('s', { ...off, version: 2 }, { all: true }, chief) };
-    const { floors } = await fleet.deliver({ suspensions: newer });
+    const { minimumVersions } = await fleet.deliver({ suspensions: newer });
     const older = { s: suspension('s', off, { all: true }, chief) };
-    expect(await refusal(fleet.deliver({ suspensions: older, floors }))).toBe('document-rollback');
-    expect(await refusal(fleet.deliver({ floors }))).toBe('withheld');
+    expect(await refusal(fleet.deliver({ suspensions: older, minimumVersions }))).toBe(
+      'document-rollback',
+    );
+    expect(await refusal(fleet.deliver({ minimumVersions }))).toBe('withheld');
   });
 });
 

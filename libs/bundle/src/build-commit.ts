@@ -1,4 +1,4 @@
-import type { DeliveryRecord, Ordering } from '#contracts';
+import type { DeliveryRecord, AssignmentVersion } from '#contracts';
 import { AssignmentForm, type AssignmentOwn } from './assignment.js';
 import { signCommit } from './commit.js';
 import type { SignedDocument } from './dsse.js';
@@ -7,16 +7,16 @@ import { type InclusionProof, MerkleTree } from './merkle.js';
 import type { TrustedRoot } from './root.js';
 import type { Signer } from './signing-key.js';
 
-/** One host's part of a commit; the rest of its assignment is the same for all. `hostKey` is of this epoch. */
+/** One host's part of a commit; the rest of its assignment is the same for all. `channelKey` is of this epoch. */
 export interface AssignmentInput extends AssignmentOwn {
-  readonly hostKey: Uint8Array;
-  /** From `sealHostKey`, once per node and epoch. */
-  readonly sealedHostKey: string;
+  readonly channelKey: Uint8Array;
+  /** From `sealChannelKey`, once per node and epoch. */
+  readonly sealedChannelKey: string;
 }
 
 /** Everything a commit is made of. */
 export interface CommitInput {
-  readonly ordering: Ordering;
+  readonly assignmentVersion: AssignmentVersion;
   readonly root: TrustedRoot;
   /** Earlier root documents for hosts that may have missed them, oldest first; the current one is added. */
   readonly earlierRoots?: readonly SignedDocument[];
@@ -43,23 +43,28 @@ export function buildCommit(input: CommitInput): Commit {
   checkInput(input);
   const leaves = sealLeaves(input);
   const tree = new MerkleTree(leaves.map(({ bytes }) => bytes));
-  const { ordering, root, signer } = input;
+  const { assignmentVersion, root, signer } = input;
   const document = {
     v: 1,
-    ...pick(ordering),
+    ...pick(assignmentVersion),
     merkleRoot: toBase64(tree.root),
     size: tree.size,
   } as const;
   const commit = signCommit({ ...document, rootVersion: root.document.version }, signer);
   const records = new Map<string, DeliveryRecord>();
-  const shared = { v: 1, ordering: pick(ordering), root: rootsOf(input), commit } as const;
+  const shared = {
+    v: 1,
+    assignmentVersion: pick(assignmentVersion),
+    root: rootsOf(input),
+    commit,
+  } as const;
   leaves.forEach((leaf, index) =>
     records.set(leaf.input.nodeId, recordOf(shared, leaf, tree.proofText(index))),
   );
   return { commit, records };
 }
 
-type SharedPart = Pick<DeliveryRecord, 'v' | 'ordering' | 'root' | 'commit'>;
+type SharedPart = Pick<DeliveryRecord, 'v' | 'assignmentVersion' | 'root' | 'commit'>;
 
 function recordOf(
   shared: SharedPart,
@@ -69,32 +74,32 @@ function recordOf(
   return {
     ...shared,
     bundleDigest: input.bundleDigest,
-    sealedHostKey: input.sealedHostKey,
+    sealedChannelKey: input.sealedChannelKey,
     leaf: toBase64(bytes),
     proof,
   };
 }
 
-function sealLeaves({ assignments, ordering, root }: CommitInput): Leaf[] {
+function sealLeaves({ assignments, assignmentVersion, root }: CommitInput): Leaf[] {
   const { version: rootVersion } = root.document;
-  const form = new AssignmentForm({ v: 1, ...pick(ordering), rootVersion });
+  const form = new AssignmentForm({ v: 1, ...pick(assignmentVersion), rootVersion });
   const ordered = [...assignments].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
-  return ordered.map((input) => ({ input, bytes: form.seal(input.hostKey, input) }));
+  return ordered.map((input) => ({ input, bytes: form.seal(input.channelKey, input) }));
 }
 
 function rootsOf({ root, earlierRoots }: CommitInput): unknown {
   return earlierRoots?.length ? [...earlierRoots, root.signed] : root.signed;
 }
 
-function pick({ epoch, generation, issuedAt }: Ordering): Ordering {
+function pick({ epoch, generation, issuedAt }: AssignmentVersion): AssignmentVersion {
   return { epoch, generation, issuedAt };
 }
 
-function checkInput({ ordering, root, signer, assignments }: CommitInput): void {
+function checkInput({ assignmentVersion, root, signer, assignments }: CommitInput): void {
   if (assignments.length === 0) throw new RangeError('a commit needs at least one assignment');
-  if (ordering.epoch !== root.document.epoch) {
+  if (assignmentVersion.epoch !== root.document.epoch) {
     throw new RangeError(
-      `epoch ${ordering.epoch} is not the root document's ${root.document.epoch}`,
+      `epoch ${assignmentVersion.epoch} is not the root document's ${root.document.epoch}`,
     );
   }
   if (!root.document.online.some(({ keyid }) => keyid === signer.keyid)) {

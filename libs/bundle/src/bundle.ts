@@ -4,7 +4,7 @@ import { type SignedDocument, parseSignedDocument } from './dsse.js';
 import { fromBase64, sha256, sha256Hex, toBase64 } from './encoding.js';
 import { RefusedError, malformed } from './errors.js';
 import { limits } from './limits.js';
-import { decimal } from './ordering.js';
+import { decimal } from './assignment-version.js';
 import { pad, unpad } from './padding.js';
 import { type Parser, anything, base64Of, list, object, version1 } from './shape.js';
 

@@ -1,4 +1,4 @@
-import type { Ordering } from '#contracts';
+import type { AssignmentVersion } from '#contracts';
 import { canonicalBytes, parseCanonical } from './canonical.js';
 import {
   KeyRing,
@@ -8,13 +8,13 @@ import {
   verifyDocument,
 } from './dsse.js';
 import { limits } from './limits.js';
-import { decimal } from './ordering.js';
+import { decimal } from './assignment-version.js';
 import type { RootDocument } from './root.js';
 import { type Parser, base64Of, integer, object, version1 } from './shape.js';
 import type { Signer } from './signing-key.js';
 
 /** The one signature over all assignments written at a generation. `merkleRoot` is base64 of 32 bytes. */
-export interface CommitDocument extends Ordering {
+export interface CommitDocument extends AssignmentVersion {
   readonly v: 1;
   readonly merkleRoot: string;
   readonly size: number;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { signEnrollment, verifyEnrollment } from './enrollment.js';
-import { generateSealingKey } from './host-key.js';
+import { generateSealingKey } from './channel-key.js';
 import { generateSigningKey, loadSigner } from './signing-key.js';
 
 const signing = generateSigningKey();

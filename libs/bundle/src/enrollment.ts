@@ -1,7 +1,7 @@
 import type { EnrollRequest } from '#contracts';
 import { fromBase64, toBase64 } from './encoding.js';
 import { RefusedError } from './errors.js';
-import { checkSealingKey } from './host-key.js';
+import { checkSealingKey } from './channel-key.js';
 import { base64Of } from './shape.js';
 import { type Signer, keyIdOf, verifySignature } from './signing-key.js';
 

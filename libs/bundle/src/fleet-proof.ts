@@ -7,7 +7,7 @@ import {
   verifyDocument,
 } from './dsse.js';
 import { limits } from './limits.js';
-import { decimal } from './ordering.js';
+import { decimal } from './assignment-version.js';
 import type { RootDocument } from './root.js';
 import { integer, object, sha256HexText, version1 } from './shape.js';
 import type { Signer } from './signing-key.js';

@@ -8,14 +8,14 @@ import {
   sealEvents,
   sealReport,
 } from './host-channel.js';
-import { generateHostKey } from './host-key.js';
+import { generateChannelKey } from './channel-key.js';
 
 const nodeId = 'ab'.repeat(32);
-const hostKey = generateHostKey();
+const channelKey = generateChannelKey();
 const report = Buffer.from('{"v":1,"policies":["secret-name"]}');
 const refused = (code: string) => expect.objectContaining({ name: 'RefusedError', code });
 
-describe('what passes under a host key', () => {
+describe('what passes under a channel key', () => {
   it('comes out as it went in, whatever bytes it is', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 900 }), (bytes) => {
@@ -25,22 +25,24 @@ describe('what passes under a host key', () => {
           [sealCursor, openCursor],
         ] as const;
         for (const [seal, open] of pairs) {
-          expect(open(hostKey, nodeId, seal(hostKey, nodeId, bytes)).equals(bytes)).toBe(true);
+          expect(open(channelKey, nodeId, seal(channelKey, nodeId, bytes)).equals(bytes)).toBe(
+            true,
+          );
         }
       }),
     );
   });
 
   it('shows nothing of itself and never looks the same twice', () => {
-    const sealed = sealReport(hostKey, nodeId, report);
+    const sealed = sealReport(channelKey, nodeId, report);
     expect(sealed.includes('secret-name')).toBe(false);
-    expect(sealed.equals(sealReport(hostKey, nodeId, report))).toBe(false);
+    expect(sealed.equals(sealReport(channelKey, nodeId, report))).toBe(false);
   });
 
   it('has a nonce that no other message had, and stays what it is while others are sealed', () => {
-    const keys = [hostKey, generateHostKey(), generateHostKey()];
+    const keys = [channelKey, generateChannelKey(), generateChannelKey()];
     const all = Array.from({ length: 1_500 }, (_, n) => {
-      const key = keys[n % keys.length] ?? hostKey;
+      const key = keys[n % keys.length] ?? channelKey;
       return { key, sealed: sealReport(key, nodeId, report) };
     });
     const nonces = new Set(all.map(({ sealed }) => sealed.toString('hex', 10, 22)));
@@ -50,39 +52,39 @@ describe('what passes under a host key', () => {
   });
 
   it('is not taken for another purpose, so nothing sent up can come back down', () => {
-    expect(() => openCursor(hostKey, nodeId, sealReport(hostKey, nodeId, report))).toThrow(
+    expect(() => openCursor(channelKey, nodeId, sealReport(channelKey, nodeId, report))).toThrow(
       refused('malformed'),
     );
-    expect(() => openReport(hostKey, nodeId, sealEvents(hostKey, nodeId, report))).toThrow(
+    expect(() => openReport(channelKey, nodeId, sealEvents(channelKey, nodeId, report))).toThrow(
       refused('malformed'),
     );
-    const disguised = sealEvents(hostKey, nodeId, report);
+    const disguised = sealEvents(channelKey, nodeId, report);
     disguised.writeUInt8(2, 1);
-    expect(() => openReport(hostKey, nodeId, disguised)).toThrow(refused('unknown-key'));
+    expect(() => openReport(channelKey, nodeId, disguised)).toThrow(refused('unknown-key'));
   });
 
   it('is refused under another node id', () => {
-    const sealed = sealReport(hostKey, nodeId, report);
-    expect(() => openReport(hostKey, 'cd'.repeat(32), sealed)).toThrow(refused('bad-seal'));
+    const sealed = sealReport(channelKey, nodeId, report);
+    expect(() => openReport(channelKey, 'cd'.repeat(32), sealed)).toThrow(refused('bad-seal'));
   });
 
-  it('is told apart from a forgery when it was sealed under an earlier host key', () => {
-    const earlier = sealReport(generateHostKey(), nodeId, report);
-    expect(() => openReport(hostKey, nodeId, earlier)).toThrow(refused('unknown-key'));
+  it('is told apart from a forgery when it was sealed under an earlier channel key', () => {
+    const earlier = sealReport(generateChannelKey(), nodeId, report);
+    expect(() => openReport(channelKey, nodeId, earlier)).toThrow(refused('unknown-key'));
   });
 
   it('is refused when any byte was changed, and at any length when cut', () => {
-    const sealed = sealReport(hostKey, nodeId, report);
+    const sealed = sealReport(channelKey, nodeId, report);
     for (let at = 0; at < sealed.length; at += 1) {
       const changed = Buffer.from(sealed);
       changed.writeUInt8(changed.readUInt8(at) ^ 1, at);
-      expect(() => openReport(hostKey, nodeId, changed)).toThrow();
-      expect(() => openReport(hostKey, nodeId, sealed.subarray(0, at))).toThrow();
+      expect(() => openReport(channelKey, nodeId, changed)).toThrow();
+      expect(() => openReport(channelKey, nodeId, sealed.subarray(0, at))).toThrow();
     }
   });
 
   it('is refused above its bound before it is decrypted', () => {
-    const long = sealCursor(hostKey, nodeId, Buffer.alloc(2000));
-    expect(() => openCursor(hostKey, nodeId, long)).toThrow(refused('too-large'));
+    const long = sealCursor(channelKey, nodeId, Buffer.alloc(2000));
+    expect(() => openCursor(channelKey, nodeId, long)).toThrow(refused('too-large'));
   });
 });

@@ -104,7 +104,7 @@ describe('what is sealed', () => {
       'jwk',
       publicKey.export({ format: 'jwk' }),
     );
-    const plaintext = Buffer.from('a host key of 32 bytes, or so....');
+    const plaintext = Buffer.from('a channel key of 32 bytes, or so....');
     const sender = await suite.createSenderContext({
       recipientPublicKey,
       info: own(Buffer.from('i')),

@@ -3,7 +3,7 @@ export type { RefusalCode } from './errors.js';
 export { limits } from './limits.js';
 export { canonicalBytes } from './canonical.js';
 export { sha256Hex } from './encoding.js';
-export { compareOrdering } from './ordering.js';
+export { compareAssignmentVersion } from './assignment-version.js';
 export { generateSigningKey, keyIdOf, loadSigner } from './signing-key.js';
 export type { PublicKey, Signer, SigningKey } from './signing-key.js';
 export { parseSignedDocument, payloadTypes, preAuthEncoding, withSignature } from './dsse.js';
@@ -11,18 +11,23 @@ export type { SignedDocument } from './dsse.js';
 export { forgetSignatures } from './signature-memory.js';
 export { MerkleTree, verifyInclusion } from './merkle.js';
 export type { InclusionProof } from './merkle.js';
-export { generateHostKey, generateSealingKey, rememberingOpener, sealHostKey } from './host-key.js';
-export type { HostKeyOpener, SealingKey } from './host-key.js';
+export {
+  generateChannelKey,
+  generateSealingKey,
+  rememberingOpener,
+  sealChannelKey,
+} from './channel-key.js';
+export type { ChannelKeyOpener, SealingKey } from './channel-key.js';
 export { openReplicaKeys, sealReplicaKeys } from './replica-keys.js';
 export {
   openCursor,
   openEvents,
   openReport,
-  openStatement,
+  openSignedStatus,
   sealCursor,
   sealEvents,
   sealReport,
-  sealStatement,
+  sealSignedStatus,
 } from './host-channel.js';
 export { followRoots, inspectRoot, rootPayload, signRoot, trustRoot } from './root.js';
 export type { RootDocument, TrustedRoot } from './root.js';
@@ -39,8 +44,12 @@ export type { Authored, AuthoredDocument, LabelsDocument } from './authored.js';
 export { characterOf, selectAuthored } from './authored-set.js';
 export type { AuthoredPolicy } from './authored-set.js';
 export type { SuspensionDocument, SuspensionTarget } from './suspension.js';
-export { NO_FLOORS, decodeFloors, encodeFloors } from './floors.js';
-export type { Floors } from './floors.js';
+export {
+  NO_MINIMUM_VERSIONS,
+  decodeMinimumVersions,
+  encodeMinimumVersions,
+} from './minimum-versions.js';
+export type { MinimumVersions } from './minimum-versions.js';
 export { signPolicy } from './policy.js';
 export type { PolicyDocument } from './policy.js';
 export type { CommitDocument } from './commit.js';
@@ -61,18 +70,18 @@ export type {
 } from './verify-delivery.js';
 export { attestationMessage, signEnrollment, verifyEnrollment } from './enrollment.js';
 export {
-  JOURNAL_START,
-  brokenJournalAt,
-  followsInJournal,
-  journalEntry,
-  signJournalHead,
-  verifyJournalHead,
-} from './journal.js';
+  AUDIT_LOG_START,
+  brokenAuditLogAt,
+  followsInAuditLog,
+  auditLogEntry,
+  signAuditLogHead,
+  verifyAuditLogHead,
+} from './audit-log.js';
 export { signRestoration, verifyRestoration } from './restoration.js';
 export type { Restoration } from './restoration.js';
-export type { JournalContent, JournalEntry, JournalHead, JournalPoint } from './journal.js';
-export { isForked, journalHeadName, keepHead } from './journal-heads.js';
-export type { SeenHead } from './journal-heads.js';
+export type { AuditLogContent, AuditLogEntry, AuditLogHead, AuditLogPoint } from './audit-log.js';
+export { isForked, auditLogHeadName, keepHead } from './audit-log-heads.js';
+export type { SeenHead } from './audit-log-heads.js';
 export {
   checkRedirect,
   isRedirected,
@@ -85,7 +94,7 @@ export {
 export type {
   ControlPlaneAddress,
   RedirectDocument,
-  RedirectFloor,
+  RedirectMinimumVersion,
   RedirectTarget,
   VerifiedRedirect,
 } from './redirect.js';
@@ -93,5 +102,5 @@ export { signPace, verifyPace } from './pace.js';
 export type { PaceOrder } from './pace.js';
 export { signFleetProof, verifyFleetProof } from './fleet-proof.js';
 export type { FleetProof } from './fleet-proof.js';
-export { signStatement, verifyStatement } from './statement.js';
-export type { HostStatement, StatedPolicy } from './statement.js';
+export { signStatus, verifySignedStatus } from './signed-status.js';
+export type { HostSignedStatus, StatedPolicy } from './signed-status.js';

@@ -8,20 +8,20 @@ export const limits = {
   /** Plaintext; in authored mode it carries the host's signed labels. */
   assignmentBytes: 64 * 1024,
   /** What a host keeps of versions it has seen, as JSON. */
-  floorsBytes: 1024 * 1024,
+  minimumVersionsBytes: 1024 * 1024,
   /** Ciphertext. Base64 of it and a record must fit a frame of the sensor's socket (32 MiB). */
   bundleBytes: 16 * 1024 * 1024,
   recordBytes: 1024 * 1024,
   /** What a host says of itself, signed. */
-  statementBytes: 1024 * 1024,
+  signedStatusBytes: 1024 * 1024,
   /** Its envelope, as JSON. */
-  statementEnvelopeBytes: 1536 * 1024,
+  signedStatusEnvelopeBytes: 1536 * 1024,
   /** An order to go to another control plane, with the ids of the hosts that it is for. */
   redirectBytes: 128 * 1024,
   nodesPerRedirect: 1024,
   urlChars: 512,
   fleetProofBytes: 1024,
-  journalHeadsPerHost: 6,
+  auditLogHeadsPerHost: 6,
   reportBytes: 4 * 1024 * 1024,
   eventBatchBytes: 1024 * 1024,
   cursorBytes: 1024,

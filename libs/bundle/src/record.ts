@@ -3,7 +3,7 @@ import { decodeUtf8, parseJson } from './canonical.js';
 import { fromBase64, toBase64 } from './encoding.js';
 import { RefusedError } from './errors.js';
 import { limits } from './limits.js';
-import { parseOrdering } from './ordering.js';
+import { parseAssignmentVersion } from './assignment-version.js';
 import {
   type Parser,
   anything,
@@ -24,11 +24,11 @@ const MAX_ENVELOPE_BYTES = limits.recordBytes + Math.ceil(limits.bundleBytes / 3
 
 const parseRecord: Parser<DeliveryRecord> = object({
   v: version1,
-  ordering: parseOrdering,
+  assignmentVersion: parseAssignmentVersion,
   bundleDigest: sha256HexText,
   root: anything,
   commit: anything,
-  sealedHostKey: base64Of(80),
+  sealedChannelKey: base64Of(80),
   leaf: base64UpTo(MAX_LEAF_BYTES),
   proof: object({
     index: integer(0),

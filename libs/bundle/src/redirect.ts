@@ -8,7 +8,7 @@ import {
 } from './dsse.js';
 import { sha256Hex } from './encoding.js';
 import { RefusedError, malformed } from './errors.js';
-import { checkFloor } from './floors.js';
+import { checkMinimumVersion } from './minimum-versions.js';
 import { limits } from './limits.js';
 import type { TrustedRoot } from './root.js';
 import {
@@ -62,7 +62,7 @@ export interface VerifiedRedirect {
 }
 
 /** The newest redirect that a host has seen. */
-export interface RedirectFloor {
+export interface RedirectMinimumVersion {
   readonly issuedAt: number;
   readonly digest: string;
 }
@@ -155,13 +155,13 @@ export function verifyRedirect(signed: unknown, root: TrustedRoot): VerifiedRedi
  */
 export function checkRedirect(
   { document, digest }: VerifiedRedirect,
-  host: { readonly nodeId: string; readonly now: number; readonly newest?: RedirectFloor },
+  host: { readonly nodeId: string; readonly now: number; readonly newest?: RedirectMinimumVersion },
 ): void {
   const { nodeId, now, newest } = host;
   if (!isRedirected(document.target, nodeId))
     throw new RefusedError('not-for-this-node', 'redirect: it is for other hosts');
-  const floor = newest && { version: newest.issuedAt, digest: newest.digest };
-  checkFloor(floor, { version: document.issuedAt, digest }, 'redirect');
+  const minimumVersion = newest && { version: newest.issuedAt, digest: newest.digest };
+  checkMinimumVersion(minimumVersion, { version: document.issuedAt, digest }, 'redirect');
   if (document.issuedAt > now + CLOCK_TOLERANCE_MS)
     throw new RefusedError(
       'not-yet-valid',

@@ -1,6 +1,6 @@
 import { fromBase64, toBase64 } from './encoding.js';
 import { RefusedError } from './errors.js';
-import { privateKeyOf, publicKeyOf } from './host-key.js';
+import { privateKeyOf, publicKeyOf } from './channel-key.js';
 import { openOnce, scheduleContext, sealOnce } from './hpke.js';
 
 const CONTEXT = scheduleContext(Buffer.from('hostward/v1/replica-keys', 'utf8'));
@@ -8,7 +8,7 @@ const NOTHING = Buffer.alloc(0);
 const MOST_BYTES = 1_048_576;
 
 /**
- * HPKE (as for host keys, under a label of its own) of what control planes have in common, to the sealing key of a
+ * HPKE (as for channel keys, under a label of its own) of what control planes have in common, to the sealing key of a
  * replica; base64. Base mode proves no sender: whoever takes it must know from whom it comes.
  */
 export async function sealReplicaKeys(keys: Uint8Array, sealingKey: string): Promise<string> {

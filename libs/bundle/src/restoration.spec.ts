@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { signJournalHead } from './journal.js';
+import { signAuditLogHead } from './audit-log.js';
 import { signRestoration, verifyRestoration } from './restoration.js';
 import { generateSigningKey, loadSigner } from './signing-key.js';
 
@@ -13,7 +13,7 @@ describe('the word that a control plane was restored', () => {
 
   it('is nobody else’s, and no other document', () => {
     const other = loadSigner(generateSigningKey().privateKey);
-    const head = signJournalHead({ v: 1, seq: 1, hash: 'a'.repeat(64), at: 1 }, signer);
+    const head = signAuditLogHead({ v: 1, seq: 1, hash: 'a'.repeat(64), at: 1 }, signer);
     expect(() => verifyRestoration(signRestoration(restoration, other), [signer])).toThrow();
     expect(() => verifyRestoration(head, [signer])).toThrow();
     expect(() => verifyRestoration({ v: 1 }, [signer])).toThrow();

@@ -5,7 +5,7 @@ import type { PublicKey, Signer } from './signing-key.js';
 
 /**
  * The online key's word that a control plane was restored from a backup, which whoever restores it gives: what the
- * journal said in between is lost. Times in ms since 1970.
+ * audit log said in between is lost. Times in ms since 1970.
  */
 export interface Restoration {
   readonly v: 1;

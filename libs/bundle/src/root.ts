@@ -11,7 +11,7 @@ import {
 } from './dsse.js';
 import { RefusedError, malformed } from './errors.js';
 import { limits } from './limits.js';
-import { decimal } from './ordering.js';
+import { decimal } from './assignment-version.js';
 import { type Parser, integer, list, object, oneOf, version1 } from './shape.js';
 import { type PublicKey, type Signer, parsePublicKey } from './signing-key.js';
 

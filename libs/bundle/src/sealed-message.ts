@@ -3,16 +3,16 @@ import { RefusedError, malformed } from './errors.js';
 
 /**
  * What passes under a host's key, one purpose each, so that nothing sent in one direction can come back in the other.
- * `assignment` and `cursor` go down to the host, `report`, `statement` and `events` come up.
+ * `assignment` and `cursor` go down to the host, `report`, `signedStatus` and `events` come up.
  */
-export type Purpose = 'assignment' | 'report' | 'events' | 'cursor' | 'statement';
+export type Purpose = 'assignment' | 'report' | 'events' | 'cursor' | 'signed-status';
 
 const PURPOSE_BYTE: Readonly<Record<Purpose, number>> = {
   assignment: 1,
   report: 2,
   events: 3,
   cursor: 4,
-  statement: 5,
+  'signed-status': 5,
 };
 const FORMAT = 1;
 const KEY_BYTES = 32;
@@ -28,22 +28,22 @@ const OVERHEAD_BYTES = HEADER_BYTES + NONCE_BYTES + TAG_BYTES;
  * (a report every ten seconds for 1,300 years). `context` (node id first) and the header are authenticated with it.
  */
 export function sealMessage(
-  hostKey: Uint8Array,
+  channelKey: Uint8Array,
   purpose: Purpose,
   context: readonly string[],
   plaintext: Uint8Array,
 ): Buffer {
-  return sealBound(hostKey, purpose, associatedData(purpose, context), plaintext);
+  return sealBound(channelKey, purpose, associatedData(purpose, context), plaintext);
 }
 
 /** As `sealMessage`, with what `associatedData` gave: for who seals many messages and keeps most of it. */
 export function sealBound(
-  hostKey: Uint8Array,
+  channelKey: Uint8Array,
   purpose: Purpose,
   bound: Buffer,
   plaintext: Uint8Array,
 ): Buffer {
-  const { key, header } = derive(hostKey, purpose);
+  const { key, header } = derive(channelKey, purpose);
   const nonce = freshNonce();
   const cipher = createCipheriv('aes-256-gcm', key, nonce);
   bound.set(header);
@@ -58,9 +58,9 @@ export function sealBound(
   return sealed;
 }
 
-/** `unknown-key`: sealed under another host key (another epoch's, say); `bad-seal`: changed, or of another context. */
+/** `unknown-key`: sealed under another channel key (another epoch's, say); `bad-seal`: changed, or of another context. */
 export function openMessage(
-  hostKey: Uint8Array,
+  channelKey: Uint8Array,
   purpose: Purpose,
   context: readonly string[],
   sealed: Uint8Array,
@@ -73,7 +73,7 @@ export function openMessage(
     );
   }
   if (sealed.byteLength < OVERHEAD_BYTES) malformed(purpose, 'is cut short');
-  const { key, header } = derive(hostKey, purpose);
+  const { key, header } = derive(channelKey, purpose);
   const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
   checkHeader(bytes.subarray(0, HEADER_BYTES), header, purpose);
   const bound = associatedData(purpose, context);
@@ -86,7 +86,7 @@ function checkHeader(found: Buffer, expected: Buffer, purpose: Purpose): void {
     throw new RefusedError('unsupported-version', `${purpose}: unknown format`);
   if (found[1] !== expected[1]) malformed(purpose, 'was sealed for another purpose');
   if (!found.equals(expected))
-    throw new RefusedError('unknown-key', `${purpose}: sealed under another host key`);
+    throw new RefusedError('unknown-key', `${purpose}: sealed under another channel key`);
 }
 
 function decrypt(key: Buffer, aad: Buffer, bytes: Buffer, purpose: Purpose): Buffer {
@@ -127,19 +127,19 @@ interface Derived {
 }
 
 /**
- * What was derived from a host key, key and header in one piece, for as long as the host key's bytes are in memory: the
+ * What was derived from a channel key, key and header in one piece, for as long as the channel key's bytes are in memory: the
  * control plane seals and opens under the same key again and again, and HKDF costs as much as the encryption. By
- * identity: nobody writes into a host key.
+ * identity: nobody writes into a channel key.
  */
 const derivedFrom: Readonly<Record<Purpose, WeakMap<Uint8Array, Uint8Array>>> = {
   assignment: new WeakMap(),
   report: new WeakMap(),
   events: new WeakMap(),
   cursor: new WeakMap(),
-  statement: new WeakMap(),
+  'signed-status': new WeakMap(),
 };
 
-/** What the last message was sealed or opened under: with ten thousand host keys, all else is far off in memory. */
+/** What the last message was sealed or opened under: with ten thousand channel keys, all else is far off in memory. */
 const current = Buffer.alloc(KEY_BYTES + HEADER_BYTES);
 const derived: Derived = {
   key: current.subarray(0, KEY_BYTES),
@@ -147,20 +147,20 @@ const derived: Derived = {
 };
 
 /** Good until the next call. */
-function derive(hostKey: Uint8Array, purpose: Purpose): Derived {
-  let bytes = derivedFrom[purpose].get(hostKey);
+function derive(channelKey: Uint8Array, purpose: Purpose): Derived {
+  let bytes = derivedFrom[purpose].get(channelKey);
   if (!bytes) {
-    bytes = expand(hostKey, purpose);
-    derivedFrom[purpose].set(hostKey, bytes);
+    bytes = expand(channelKey, purpose);
+    derivedFrom[purpose].set(channelKey, bytes);
   }
   current.set(bytes);
   return derived;
 }
 
 /** The hint tells an old key from a forgery; it is one more output of HKDF and says nothing about the key. */
-function expand(hostKey: Uint8Array, purpose: Purpose): Uint8Array {
-  const info = `hostward/v1/host-key/${purpose}`;
-  const output = new Uint8Array(hkdfSync('sha256', hostKey, '', info, KEY_BYTES + HINT_BYTES));
+function expand(channelKey: Uint8Array, purpose: Purpose): Uint8Array {
+  const info = `hostward/v1/channel-key/${purpose}`;
+  const output = new Uint8Array(hkdfSync('sha256', channelKey, '', info, KEY_BYTES + HINT_BYTES));
   const bytes = new Uint8Array(KEY_BYTES + HEADER_BYTES);
   bytes.set(output.subarray(0, KEY_BYTES));
   bytes.set([FORMAT, PURPOSE_BYTE[purpose]], KEY_BYTES);
@@ -170,7 +170,7 @@ function expand(hostKey: Uint8Array, purpose: Purpose): Uint8Array {
 
 /**
  * What is authenticated with a message, with room in front for its header. No part may hold a NUL: node ids are hex,
- * orderings decimal.
+ * assignment versions decimal.
  */
 export function associatedData(purpose: Purpose, context: readonly string[]): Buffer {
   const text = `hostward/v1\0${purpose}\0${context.join('\0')}`;

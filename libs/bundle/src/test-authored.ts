@@ -1,7 +1,7 @@
 import {
   type AuthorScope,
   type BundlePolicy,
-  type Floors,
+  type MinimumVersions,
   type RootDocument,
   type SignedDocument,
   type SuspensionOrder,
@@ -46,7 +46,7 @@ export interface Parcel {
   readonly groups?: Readonly<Record<string, SignedDocument>>;
   readonly suspensions?: Readonly<Record<string, SignedDocument>>;
   readonly labels?: SignedDocument;
-  readonly floors?: Floors;
+  readonly minimumVersions?: MinimumVersions;
 }
 
 /** For specs: a fleet in authored mode with one host that counts. */
@@ -79,7 +79,7 @@ export class AuthoredFleet {
     groups = {},
     suspensions = {},
     labels,
-    floors,
+    minimumVersions,
   }: Parcel): Promise<VerifiedDelivery> {
     const bundle = sealBundle(revised(policies), Buffer.alloc(32, 7), {
       groups: revised(groups),
@@ -89,7 +89,7 @@ export class AuthoredFleet {
     const assignment = { ...assignmentFor(this.fleet, this.host), bundleDigest, dataKey, labels };
     const commit = commitFor(this.fleet, { assignments: [assignment] });
     const inquiry = inquiryOf(this.fleet, this.host, commit, { bundle: bundle.ciphertext });
-    return verifyDelivery({ ...inquiry, floors });
+    return verifyDelivery({ ...inquiry, minimumVersions });
   }
 
   labels(

@@ -1,4 +1,4 @@
-import type { Ordering } from '#contracts';
+import type { AssignmentVersion } from '#contracts';
 import {
   type AssignmentInput,
   type BundlePolicy,
@@ -12,12 +12,12 @@ import {
   type SigningKey,
   type TrustedRoot,
   buildCommit,
-  generateHostKey,
+  generateChannelKey,
   generateSealingKey,
   generateSigningKey,
   loadSigner,
   sealBundle,
-  sealHostKey,
+  sealChannelKey,
   sha256Hex,
   signPolicy,
   signRoot,
@@ -27,13 +27,17 @@ import {
 /** For the specs of this folder: a fleet with real keys. Times are small numbers, so that nothing depends on a clock. */
 export const NOW = 1_000_000;
 export const EXPIRES = 2_000_000;
-export const ORDERING: Ordering = { epoch: '1', generation: '40', issuedAt: NOW };
+export const ASSIGNMENT_VERSION: AssignmentVersion = {
+  epoch: '1',
+  generation: '40',
+  issuedAt: NOW,
+};
 
 /** A host of the fleet with its key of epoch 1. */
 export interface TestHost extends SealingKey {
   readonly nodeId: string;
-  readonly hostKey: Buffer;
-  readonly sealedHostKey: string;
+  readonly channelKey: Buffer;
+  readonly sealedChannelKey: string;
 }
 
 /** Everything that a control plane holds. */
@@ -84,15 +88,15 @@ export function policies(
 }
 
 export async function testHost(): Promise<TestHost> {
-  const nodeId = sha256Hex(generateHostKey());
-  const hostKey = generateHostKey();
+  const nodeId = sha256Hex(generateChannelKey());
+  const channelKey = generateChannelKey();
   const sealing = generateSealingKey();
-  const sealedHostKey = await sealHostKey(hostKey, {
+  const sealedChannelKey = await sealChannelKey(channelKey, {
     sealingKey: sealing.sealingKey,
     nodeId,
     epoch: '1',
   });
-  return { ...sealing, nodeId, hostKey, sealedHostKey };
+  return { ...sealing, nodeId, channelKey, sealedChannelKey };
 }
 
 export async function testFleet(hostCount = 3): Promise<TestFleet> {
@@ -106,12 +110,12 @@ export async function testFleet(hostCount = 3): Promise<TestFleet> {
 }
 
 export function assignmentFor(fleet: TestFleet, host: TestHost): AssignmentInput {
-  const { nodeId, hostKey, sealedHostKey } = host;
+  const { nodeId, channelKey, sealedChannelKey } = host;
   const { digest: bundleDigest, dataKey } = fleet.bundle;
   return {
     nodeId,
-    hostKey,
-    sealedHostKey,
+    channelKey,
+    sealedChannelKey,
     bundleDigest,
     dataKey,
     expiresAt: EXPIRES,
@@ -122,7 +126,13 @@ export function assignmentFor(fleet: TestFleet, host: TestHost): AssignmentInput
 export function commitFor(fleet: TestFleet, more: Partial<CommitInput> = {}): Commit {
   const assignments = fleet.hosts.map((host) => assignmentFor(fleet, host));
   const signer = loadSigner(fleet.onlineKey.privateKey);
-  return buildCommit({ ordering: ORDERING, root: fleet.root, signer, assignments, ...more });
+  return buildCommit({
+    assignmentVersion: ASSIGNMENT_VERSION,
+    root: fleet.root,
+    signer,
+    assignments,
+    ...more,
+  });
 }
 
 /** What a host asks about its own record of a commit. */

@@ -6,29 +6,29 @@ import {
   type Assignment,
   type BundlePolicy,
   type FleetProof,
-  type HostStatement,
+  type HostSignedStatus,
   type RedirectDocument,
   type SignedDocument,
   type VerifiedPolicy,
   MerkleTree,
   canonicalBytes,
-  encodeFloors,
+  encodeMinimumVersions,
   loadSigner,
   openBundle,
   openCursor,
   openEvents,
   openReport,
-  openStatement,
+  openSignedStatus,
   sealBundle,
   signFleetProof,
   signRedirect,
-  signStatement,
+  signStatus,
   trustRoot,
   verifyDelivery,
   verifyFleetProof,
   verifyInclusion,
   verifyRedirect,
-  verifyStatement,
+  verifySignedStatus,
 } from './index.js';
 
 /** The files are never made again: what a first version sealed and signed, every later one must read. */
@@ -62,7 +62,7 @@ interface DeliveryVector extends Record<'nodeId' | 'sealingPrivateKey' | 'bundle
   readonly record: unknown;
   readonly expected: {
     assignment: Assignment;
-    hostKey: string;
+    channelKey: string;
     policies: readonly VerifiedPolicy[];
   };
 }
@@ -71,7 +71,7 @@ interface AuthoredVector extends Omit<DeliveryVector, 'expected'> {
   readonly expected: {
     readonly rootVersion: number;
     readonly policies: readonly VerifiedPolicy[];
-    readonly floors: string;
+    readonly minimumVersions: string;
   };
 }
 
@@ -112,13 +112,13 @@ describe('the kept vectors', () => {
     expect(verifyDocument(document, trust, 'vector').toString('hex')).toBe(payload);
   });
 
-  it('of the statement of a host are met in both directions', () => {
+  it('of the signed status of a host are met in both directions', () => {
     type Vector = Record<'privateKey' | 'key' | 'nodeId', string>;
-    const { privateKey, key, nodeId, statement, document } = read<
-      Vector & { readonly statement: HostStatement; readonly document: SignedDocument }
-    >('host-statement');
-    expect(signStatement(statement, loadSigner(privateKey))).toEqual(document);
-    expect(verifyStatement(document, key, nodeId)).toEqual(statement);
+    const { privateKey, key, nodeId, signedStatus, document } = read<
+      Vector & { readonly signedStatus: HostSignedStatus; readonly document: SignedDocument }
+    >('host-signed-status');
+    expect(signStatus(signedStatus, loadSigner(privateKey))).toEqual(document);
+    expect(verifySignedStatus(document, key, nodeId)).toEqual(signedStatus);
   });
 
   it('of a redirect and of the proof of where it leads are met in both directions', () => {
@@ -144,19 +144,20 @@ describe('the kept vectors', () => {
   });
 
   it('of sealed messages still open', () => {
-    type Name = 'hostKey' | 'nodeId' | 'plaintext' | 'report' | 'events' | 'cursor' | 'statement';
+    type Name =
+      'channelKey' | 'nodeId' | 'plaintext' | 'report' | 'events' | 'cursor' | 'signedStatus';
     const vector = read<Record<Name, string>>('sealed-message');
-    const hostKey = bytes(vector.hostKey);
-    expect(openReport(hostKey, vector.nodeId, bytes(vector.report)).toString()).toBe(
+    const channelKey = bytes(vector.channelKey);
+    expect(openReport(channelKey, vector.nodeId, bytes(vector.report)).toString()).toBe(
       vector.plaintext,
     );
-    expect(openStatement(hostKey, vector.nodeId, bytes(vector.statement)).toString()).toBe(
+    expect(openSignedStatus(channelKey, vector.nodeId, bytes(vector.signedStatus)).toString()).toBe(
       vector.plaintext,
     );
-    expect(openEvents(hostKey, vector.nodeId, bytes(vector.events)).toString()).toBe(
+    expect(openEvents(channelKey, vector.nodeId, bytes(vector.events)).toString()).toBe(
       vector.plaintext,
     );
-    expect(openCursor(hostKey, vector.nodeId, bytes(vector.cursor)).toString()).toBe(
+    expect(openCursor(channelKey, vector.nodeId, bytes(vector.cursor)).toString()).toBe(
       vector.plaintext,
     );
   });
@@ -176,7 +177,7 @@ describe('the kept vectors', () => {
       bundle: Buffer.from(bundle, 'base64'),
     });
     expect(verified.assignment).toEqual(expected.assignment);
-    expect(verified.hostKey.toString('hex')).toBe(expected.hostKey);
+    expect(verified.channelKey.toString('hex')).toBe(expected.channelKey);
     expect(verified.policies).toMatchObject(expected.policies);
   });
 
@@ -189,7 +190,8 @@ describe('the kept vectors', () => {
     });
     expect(verified.rootVersion).toBe(expected.rootVersion);
     expect(verified.policies).toMatchObject(expected.policies);
-    const floors = verified.floors && encodeFloors(verified.floors).toString('hex');
-    expect(floors).toBe(expected.floors);
+    const minimumVersions =
+      verified.minimumVersions && encodeMinimumVersions(verified.minimumVersions).toString('hex');
+    expect(minimumVersions).toBe(expected.minimumVersions);
   });
 });

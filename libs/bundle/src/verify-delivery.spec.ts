@@ -6,12 +6,12 @@ import {
   RefusedError,
   decodeEnvelope,
   encodeEnvelope,
-  generateHostKey,
+  generateChannelKey,
   generateSigningKey,
   loadSigner,
   parseDeliveryRecord,
   sealBundle,
-  sealHostKey,
+  sealChannelKey,
   sha256Hex,
   signPolicy,
   signRoot,
@@ -22,7 +22,7 @@ import {
 import {
   EXPIRES,
   NOW,
-  ORDERING,
+  ASSIGNMENT_VERSION,
   type TestFleet,
   type TestHost,
   assignmentFor,
@@ -71,11 +71,11 @@ describe('a delivery that is ours', () => {
     });
     expect(verified).toMatchObject({ rootVersion: 1, repeated: false });
     expect(verified.assignment).toMatchObject({
-      ...ORDERING,
+      ...ASSIGNMENT_VERSION,
       nodeId: host.nodeId,
       expiresAt: EXPIRES,
     });
-    expect(verified.hostKey.equals(host.hostKey)).toBe(true);
+    expect(verified.channelKey.equals(host.channelKey)).toBe(true);
   });
 
   it('survives the way through the agent as opaque bytes', async () => {
@@ -178,15 +178,19 @@ describe('a record of somebody else', () => {
   });
 
   it('is refused when it was copied to a host with the same sealing key but another id', async () => {
-    const clone = { ...host, nodeId: sha256Hex(generateHostKey()) };
+    const clone = { ...host, nodeId: sha256Hex(generateChannelKey()) };
     const inquiry = inquiryOf(fleet, clone, commit, { record: record() });
     expect(await refusal(verifyAssignment(inquiry))).toBe('not-for-this-node');
   });
 
-  it('cannot bring a host key of an attacker, although anyone can seal one to the host', async () => {
+  it('cannot bring a channel key of an attacker, although anyone can seal one to the host', async () => {
     const { sealingKey, nodeId } = host;
-    const sealedHostKey = await sealHostKey(generateHostKey(), { sealingKey, nodeId, epoch: '1' });
-    const inquiry = inquiryOf(fleet, host, commit, { record: { ...record(), sealedHostKey } });
+    const sealedChannelKey = await sealChannelKey(generateChannelKey(), {
+      sealingKey,
+      nodeId,
+      epoch: '1',
+    });
+    const inquiry = inquiryOf(fleet, host, commit, { record: { ...record(), sealedChannelKey } });
     expect(await refusal(verifyAssignment(inquiry))).toBe('not-for-this-node');
   });
 
@@ -231,7 +235,9 @@ describe('order', () => {
   });
 
   it('lets the very same record through again and says that it is a repetition', async () => {
-    const verified = await verifyDelivery(inquiryOf(fleet, host, commit, { highest: ORDERING }));
+    const verified = await verifyDelivery(
+      inquiryOf(fleet, host, commit, { highest: ASSIGNMENT_VERSION }),
+    );
     expect(verified.repeated).toBe(true);
   });
 
@@ -242,15 +248,15 @@ describe('order', () => {
     expect((await verifyDelivery({ ...inquiry, again: true })).repeated).toBe(true);
   });
 
-  it('refuses another bundle under an ordering seen before', async () => {
-    const highest = { ...ORDERING, bundleDigest: 'ff'.repeat(32) };
+  it('refuses another bundle under an assignment version seen before', async () => {
+    const highest = { ...ASSIGNMENT_VERSION, bundleDigest: 'ff'.repeat(32) };
     expect(await refusal(verifyDelivery(inquiryOf(fleet, host, commit, { highest })))).toBe(
       'equivocation',
     );
   });
 
-  it('refuses an old record whose unsigned ordering was raised', async () => {
-    const raised = { ...record(), ordering: { ...ORDERING, generation: '999' } };
+  it('refuses an old record whose unsigned assignment version was raised', async () => {
+    const raised = { ...record(), assignmentVersion: { ...ASSIGNMENT_VERSION, generation: '999' } };
     const attempt = verifyDelivery(inquiryOf(fleet, host, commit, { record: raised }));
     expect(await refusal(attempt)).toBe('malformed');
   });
@@ -375,11 +381,14 @@ describe('root documents in a delivery', () => {
     const root = trustRoot(signRoot(rootDocument(rootKey, onlineKey, next()), signers));
     const bundle = sealBundle(policies(onlineKey, 'alpha'), Buffer.alloc(32, 8));
     const base = await testHost();
-    const sealedHostKey = await sealHostKey(base.hostKey, { ...base, epoch: '2' });
-    const moved = { rootKey, onlineKey, root, bundle, hosts: [{ ...base, sealedHostKey }] };
+    const sealedChannelKey = await sealChannelKey(base.channelKey, { ...base, epoch: '2' });
+    const moved = { rootKey, onlineKey, root, bundle, hosts: [{ ...base, sealedChannelKey }] };
     return {
       fleet: moved,
-      commit: commitFor(moved, { ordering: { ...ORDERING, epoch: '2' }, earlierRoots }),
+      commit: commitFor(moved, {
+        assignmentVersion: { ...ASSIGNMENT_VERSION, epoch: '2' },
+        earlierRoots,
+      }),
     };
   }
 });
@@ -389,7 +398,9 @@ describe('building a commit', () => {
     const own = assignmentFor(fleet, host);
     expect(() => commitFor(fleet, { assignments: [] })).toThrow(RangeError);
     expect(() => commitFor(fleet, { assignments: [own, own] })).toThrow(RangeError);
-    expect(() => commitFor(fleet, { ordering: { ...ORDERING, epoch: '2' } })).toThrow(RangeError);
+    expect(() =>
+      commitFor(fleet, { assignmentVersion: { ...ASSIGNMENT_VERSION, epoch: '2' } }),
+    ).toThrow(RangeError);
     expect(() => commitFor(fleet, { signer: loadSigner(fleet.rootKey.privateKey) })).toThrow(
       RangeError,
     );

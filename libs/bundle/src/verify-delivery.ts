@@ -1,4 +1,4 @@
-import type { DeliveryRecord, Ordering } from '#contracts';
+import type { DeliveryRecord, AssignmentVersion } from '#contracts';
 import { visibilityOf } from '#policy-model';
 import { type Assignment, openAssignment } from './assignment.js';
 import { verifyAuthoredAhead } from './authored.js';
@@ -8,11 +8,11 @@ import { type CommitDocument, verifyCommit } from './commit.js';
 import { KeyRing, payloadTypes, verifyDocumentsAhead } from './dsse.js';
 import { fromBase64 } from './encoding.js';
 import { RefusedError, malformed } from './errors.js';
-import { type Floors, NO_FLOORS } from './floors.js';
-import { type HostKeyOpener, openHostKey } from './host-key.js';
+import { type MinimumVersions, NO_MINIMUM_VERSIONS } from './minimum-versions.js';
+import { type ChannelKeyOpener, openChannelKey } from './channel-key.js';
 import { limits } from './limits.js';
 import { verifyInclusion } from './merkle.js';
-import { compareOrdering } from './ordering.js';
+import { compareAssignmentVersion } from './assignment-version.js';
 import { verifyPolicy } from './policy.js';
 import { parseDeliveryRecord } from './record.js';
 import { type TrustedRoot, followRoots } from './root.js';
@@ -26,27 +26,27 @@ export interface AssignmentInquiry {
   readonly nodeId: string;
   /** Base64 of PKCS#8 DER. */
   readonly sealingPrivateKey: string;
-  /** The highest ordering ever seen here; absent before the first. With `bundleDigest` an equal ordering is compared. */
-  readonly highest?: Ordering & { readonly bundleDigest?: string };
+  /** The highest assignment version ever seen here; absent before the first. With `bundleDigest` an equal assignment version is compared. */
+  readonly highest?: AssignmentVersion & { readonly bundleDigest?: string };
   /** ms since 1970: the latest of clock, last signed time and build date. */
   readonly now: number;
-  /** This host took it before and has kept it where only root writes: order, floors and expiry were looked at then. */
+  /** This host took it before and has kept it where only root writes: order, minimum versions and expiry were looked at then. */
   readonly again?: boolean;
-  /** `rememberingOpener` for a process that verifies again and again; `openHostKey` by default. */
-  readonly openHostKey?: HostKeyOpener;
+  /** `rememberingOpener` for a process that verifies again and again; `openChannelKey` by default. */
+  readonly openChannelKey?: ChannelKeyOpener;
 }
 
 /** As above, with the bundle's ciphertext. */
 export interface DeliveryInquiry extends AssignmentInquiry {
   readonly bundle: Uint8Array;
   /** What this host remembers of earlier documents; counts in authored mode. */
-  readonly floors?: Floors;
+  readonly minimumVersions?: MinimumVersions;
 }
 
-/** An assignment that is ours, in order and not expired. `hostKey` is believed because it opened a signed leaf. */
+/** An assignment that is ours, in order and not expired. `channelKey` is believed because it opened a signed leaf. */
 export interface VerifiedAssignment {
   readonly assignment: Assignment;
-  readonly hostKey: Buffer;
+  readonly channelKey: Buffer;
   /** Maybe newer than the trusted one given: to be kept by the caller before anything is enforced. */
   readonly root: TrustedRoot;
   readonly rootVersion: number;
@@ -70,12 +70,12 @@ export interface VerifiedPolicy {
 export interface VerifiedDelivery extends VerifiedAssignment {
   readonly policies: readonly VerifiedPolicy[];
   /** In authored mode: to be kept, with the root, before anything is enforced. */
-  readonly floors?: Floors;
+  readonly minimumVersions?: MinimumVersions;
 }
 
 /**
  * Everything about a record but the bundle, in this order: shape and sizes; root chain; commit's signature; proof;
- * recipient; agreement of root version, ordering and digest; order; expiry. Each failure is a RefusedError.
+ * recipient; agreement of root version, assignment version and digest; order; expiry. Each failure is a RefusedError.
  */
 export async function verifyAssignment(inquiry: AssignmentInquiry): Promise<VerifiedAssignment> {
   const record = parseDeliveryRecord(inquiry.record);
@@ -83,23 +83,23 @@ export async function verifyAssignment(inquiry: AssignmentInquiry): Promise<Veri
   const commit = verifyCommit(record.commit, root.document);
   const leaf = verifyLeaf(record, commit);
   const { nodeId, sealingPrivateKey: privateKey } = inquiry;
-  const open = inquiry.openHostKey ?? openHostKey;
-  const hostKey = await open(record.sealedHostKey, {
+  const open = inquiry.openChannelKey ?? openChannelKey;
+  const channelKey = await open(record.sealedChannelKey, {
     privateKey,
     nodeId,
     epoch: commit.epoch,
   });
-  const assignment = openAssignment(hostKey, nodeId, commit, leaf);
+  const assignment = openAssignment(channelKey, nodeId, commit, leaf);
   checkAgreement(record, commit, assignment, root);
   const repeated = inquiry.again === true || checkOrder(assignment, inquiry.highest);
   // What was taken once is enforced beyond its end (D12), and compiled anew when the host changes.
   if (!repeated) checkExpiry(assignment, root, inquiry.now);
-  return { assignment, hostKey, root, rootVersion: root.document.version, repeated };
+  return { assignment, channelKey, root, rootVersion: root.document.version, repeated };
 }
 
 /**
  * All of `verifyAssignment`, then the bundle: size, digest, decryption, shape, and each document's signature; in
- * authored mode also scopes, thresholds and version floors, and the selection, which is then the host's own.
+ * authored mode also scopes, thresholds and version minimum versions, and the selection, which is then the host's own.
  */
 export async function verifyDelivery(inquiry: DeliveryInquiry): Promise<VerifiedDelivery> {
   const verified = await verifyAssignment(inquiry);
@@ -122,7 +122,7 @@ export async function verifyDelivery(inquiry: DeliveryInquiry): Promise<Verified
 
 /** An online key must not be able to weaken anything, so only an author can suspend. */
 async function verifyAuthoredBundle(
-  { floors: kept = NO_FLOORS, nodeId, now, again, highest }: DeliveryInquiry,
+  { minimumVersions: kept = NO_MINIMUM_VERSIONS, nodeId, now, again, highest }: DeliveryInquiry,
   verified: VerifiedAssignment,
   bundle: OpenedBundle,
 ): Promise<VerifiedDelivery> {
@@ -143,15 +143,15 @@ async function verifyAuthoredBundle(
   await verifyAuthoredAhead(envelopesOf(bundle.policies), 'policy', root.document);
   await verifyAuthoredAhead(envelopesOf(bundle.groups), 'group', root.document);
   await verifyAuthoredAhead(envelopesOf(bundle.suspensions), 'suspension', root.document);
-  const isOlder = highest !== undefined && compareOrdering(assignment, highest) < 0;
+  const isOlder = highest !== undefined && compareAssignmentVersion(assignment, highest) < 0;
   // Those of what came since; of the newest taken they are its own.
-  const floors = again && isOlder ? NO_FLOORS : kept;
-  const inquiry = { root: root.document, nodeId, bundle, labels, floors, now };
-  const { policies, suspension, floors: seen } = selectAuthored(inquiry);
+  const minimumVersions = again && isOlder ? NO_MINIMUM_VERSIONS : kept;
+  const inquiry = { root: root.document, nodeId, bundle, labels, minimumVersions, now };
+  const { policies, suspension, minimumVersions: seen } = selectAuthored(inquiry);
   const order = suspension === undefined ? {} : { suspension };
   const visibility = visibilityOf(seen.labels?.labels ?? {});
   const chosen = { ...assignment, ...order, visibility };
-  return { ...verified, assignment: chosen, policies, floors: seen };
+  return { ...verified, assignment: chosen, policies, minimumVersions: seen };
 }
 
 function envelopesOf(documents: readonly BundledDocument[] = []): readonly unknown[] {
@@ -204,8 +204,11 @@ function checkAgreement(
   ) {
     throw new RefusedError('root-mismatch', 'commit: was made under another root document');
   }
-  if (compareOrdering(commit, assignment) !== 0 || compareOrdering(commit, record.ordering) !== 0) {
-    malformed('record.ordering', 'is not the one that was signed');
+  if (
+    compareAssignmentVersion(commit, assignment) !== 0 ||
+    compareAssignmentVersion(commit, record.assignmentVersion) !== 0
+  ) {
+    malformed('record.assignmentVersion', 'is not the one that was signed');
   }
   if (record.bundleDigest !== assignment.bundleDigest) {
     throw new RefusedError(
@@ -215,17 +218,17 @@ function checkAgreement(
   }
 }
 
-/** The same ordering again is let through: after a failed compile the host must be able to try once more. */
+/** The same assignment version again is let through: after a failed compile the host must be able to try once more. */
 function checkOrder(assignment: Assignment, highest: AssignmentInquiry['highest']): boolean {
   if (!highest) return false;
-  const order = compareOrdering(assignment, highest);
+  const order = compareAssignmentVersion(assignment, highest);
   if (order < 0) {
     throw new RefusedError('stale-order', 'assignment: older than one that this host has seen');
   }
   if (order === 0 && highest.bundleDigest && highest.bundleDigest !== assignment.bundleDigest) {
     throw new RefusedError(
       'equivocation',
-      'assignment: another bundle under an ordering seen before',
+      'assignment: another bundle under an assignment version seen before',
     );
   }
   return order === 0;

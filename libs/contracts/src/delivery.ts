@@ -1,17 +1,17 @@
-import type { Ordering } from './report.js';
+import type { AssignmentVersion } from './report.js';
 
 /**
  * Value of `hw:n:{id}:asg`, JSON. Everything a host needs beside the bundle to verify an assignment:
  * the signed root and commit (DSSE, as JSON objects), the sealed leaf with its Merkle proof, and the host's key
- * sealed to it by HPKE. Byte strings are base64. Only `ordering` is read before verification, to skip what is old.
+ * sealed to it by HPKE. Byte strings are base64. Only `assignmentVersion` is read before verification, to skip what is old.
  */
 export interface DeliveryRecord {
   readonly v: 1;
-  readonly ordering: Ordering;
+  readonly assignmentVersion: AssignmentVersion;
   readonly bundleDigest: string;
   readonly root: unknown;
   readonly commit: unknown;
-  readonly sealedHostKey: string;
+  readonly sealedChannelKey: string;
   readonly leaf: string;
   readonly proof: {
     readonly index: number;
@@ -22,19 +22,19 @@ export interface DeliveryRecord {
 
 /** Payload of a nudge: enough to know whether to fetch; record and bundle themselves (base64) where they are small. */
 export interface Nudge {
-  readonly ordering: Ordering;
+  readonly assignmentVersion: AssignmentVersion;
   readonly record?: DeliveryRecord;
   readonly bundle?: string;
 }
 
 /**
- * What all hosts hear at once on `hw:check`: a signed head of the journal, and with it the signed pace at which to report
+ * What all hosts hear at once on `hw:check`: a signed head of the audit log, and with it the signed pace at which to report
  * (an agent that knows no pace takes the head alone); which CAs the control plane trusts (their
  * fingerprints), so that who trusts others asks it; the newest redirect (its digest), so that who has not seen it asks;
  * without any, to look for news. It is believed in nothing.
  */
 export interface Check {
-  readonly journal?: unknown;
+  readonly auditLog?: unknown;
   readonly pace?: unknown;
   readonly authorities?: readonly string[];
   readonly redirect?: string;

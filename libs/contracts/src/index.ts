@@ -1,7 +1,7 @@
 export {
   MAX_RULES_PER_POLICY,
   RULE_STATES,
-  QUALIFIERS,
+  CONDITIONS,
   STATUS_NODES,
   breaksPromise,
 } from './status.js';
@@ -19,7 +19,7 @@ export type {
   PolicyRemains,
   PolicyStatus,
   Proof,
-  Qualifier,
+  Condition,
   ReasonGroup,
   RemainingNode,
   RolledBack,
@@ -41,7 +41,7 @@ export {
   reportValidMs,
   returnWithinMs,
 } from './report.js';
-export type { HostFacts, NodeReport, Ordering } from './report.js';
+export type { HostFacts, NodeReport, AssignmentVersion } from './report.js';
 export { redisKeys } from './redis-keys.js';
 export type { Ring } from './redis-keys.js';
 export { REDIRECT_STATES } from './redirect.js';
@@ -84,15 +84,15 @@ export type {
   FieldError,
   GroupView,
   JoinTokenView,
-  JournalEntryView,
-  JournalHeadView,
+  AuditLogEntryView,
+  AuditLogHeadView,
   NodeView,
   Page,
   PolicyVersion,
   PolicyView,
   Problem,
   SelectorTestView,
-  StatementView,
+  SignedStatusView,
   SuspensionView,
 } from './rest.js';
 export { ROLES } from './people.js';

@@ -29,10 +29,10 @@ export interface ApiTokenView {
 
 /** `GET /v1/whoami`. */
 export interface CallerView {
-  /** As the journal names it: `admin`, `user/NAME`, `token/ID`, `oidc/SUBJECT`. */
+  /** As the audit log names it: `admin`, `user/NAME`, `token/ID`, `oidc/SUBJECT`. */
   readonly actor: string;
   readonly roles: readonly Role[];
-  readonly rights: readonly string[];
+  readonly permissions: readonly string[];
   readonly selector?: string;
   readonly expiresAt?: string;
 }

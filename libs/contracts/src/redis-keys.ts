@@ -4,7 +4,7 @@ export const redisKeys = {
   assignment: (nodeId: string): string => `hw:n:${nodeId}:asg`,
   state: (nodeId: string): string => `hw:n:${nodeId}:state`,
   /** What the host signed of itself last; beside its state, since it is longer and seldom new. */
-  statement: (nodeId: string): string => `hw:n:${nodeId}:stmt`,
+  signedStatus: (nodeId: string): string => `hw:n:${nodeId}:stmt`,
   events: (nodeId: string): string => `hw:n:${nodeId}:ev`,
   /** Authenticated cursor of the last event batch that the store has; written by the control plane. */
   cursor: (nodeId: string): string => `hw:n:${nodeId}:cur`,

@@ -5,14 +5,14 @@ import type {
   Enforcer,
   Losses,
   PolicyOnNode,
-  Qualifier,
+  Condition,
   RolledBack,
   Suspension,
   Visibility,
 } from './status.js';
 
 /** Order of assignments; compared lexicographically. `generation` and `epoch` are decimal, `issuedAt` ms since 1970. */
-export interface Ordering {
+export interface AssignmentVersion {
   readonly epoch: string;
   readonly generation: string;
   readonly issuedAt: number;
@@ -36,15 +36,15 @@ export interface NodeReport {
   readonly enforcer: Enforcer;
   /** Why this one and not the other; on AppArmor with what leads round it. */
   readonly enforcerReason?: string;
-  readonly applied?: Ordering & { readonly bundleDigest: string };
+  readonly applied?: AssignmentVersion & { readonly bundleDigest: string };
   /** The highest that was ever accepted; absent where that is what is applied. Nothing below it will be taken. */
-  readonly seen?: Ordering;
+  readonly seen?: AssignmentVersion;
   readonly rejected?: {
     readonly code: string;
     readonly message: string;
     readonly at: string;
-  } & Partial<Ordering>;
-  readonly qualifiers: readonly Qualifier[];
+  } & Partial<AssignmentVersion>;
+  readonly conditions: readonly Condition[];
   readonly suspension?: Suspension;
   readonly coverage?: Coverage;
   readonly drift: readonly Drift[];
@@ -58,10 +58,10 @@ export interface NodeReport {
   readonly rolledBack?: RolledBack;
   /** What became of the newest order to go to another control plane; absent where there was none. */
   readonly redirect?: RedirectReport;
-  /** `journalHeadName` of each head in the statement that lies beside this report; absent where none does. */
+  /** `auditLogHeadName` of each head in the signed status that lies beside this report; absent where none does. */
   readonly heads?: readonly string[];
-  /** The statement itself, of an agent that has it ride in its reports. */
-  readonly statement?: unknown;
+  /** The signed status itself, of an agent that has it ride in its reports. */
+  readonly signedStatus?: unknown;
 }
 
 export interface HostFacts {

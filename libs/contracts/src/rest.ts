@@ -156,8 +156,8 @@ export interface ExceptionView {
   readonly at: string;
 }
 
-/** Who did what; `hash` is over all the rest, `prev` that of the entry before (docs/protocol/journal.md). */
-export interface JournalEntryView {
+/** Who did what; `hash` is over all the rest, `prev` that of the entry before (docs/protocol/audit-log.md). */
+export interface AuditLogEntryView {
   readonly v: 1;
   readonly seq: number;
   readonly time: string;
@@ -173,8 +173,8 @@ export interface JournalEntryView {
   readonly hash: string;
 }
 
-/** `GET /v1/journal/head`. `head` is a DSSE envelope of the online key, absent in an empty journal. */
-export interface JournalHeadView {
+/** `GET /v1/audit-log/head`. `head` is a DSSE envelope of the online key, absent in an empty audit log. */
+export interface AuditLogHeadView {
   readonly head?: unknown;
   /** The online keys, and with them who may sign a head. */
   readonly keys: readonly { readonly keyid: string; readonly key: string }[];
@@ -183,14 +183,14 @@ export interface JournalHeadView {
 }
 
 /**
- * `GET /v1/nodes/{name}/statement`, and an item of `GET /v1/statements`. `statement` is a DSSE envelope of the host's
+ * `GET /v1/nodes/{name}/signed-status`, and an item of `GET /v1/signed-statuses`. `signedStatus` is a DSSE envelope of the host's
  * first key, as it came, absent where none came yet; `key` is base64 of the raw public key, whose hash is the node id.
  */
-export interface StatementView {
+export interface SignedStatusView {
   readonly node: string;
   readonly nodeId: string;
   readonly key: string;
-  readonly statement?: unknown;
+  readonly signedStatus?: unknown;
   readonly receivedAt?: string;
 }
 

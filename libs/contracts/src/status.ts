@@ -17,7 +17,7 @@ export type RuleState = (typeof RULE_STATES)[number];
  * What an otherwise good state lacks. `simulated` (by `hostward sim`) alone does not break a promise: so that a rehearsal
  * goes as the real thing would, a simulated host counts for what it says, and is named for what it is.
  */
-export const QUALIFIERS = [
+export const CONDITIONS = [
   'drifted',
   'stale',
   'unconfirmed',
@@ -25,11 +25,11 @@ export const QUALIFIERS = [
   'cloned',
   'simulated',
 ] as const;
-export type Qualifier = (typeof QUALIFIERS)[number];
+export type Condition = (typeof CONDITIONS)[number];
 
-/** Whether a qualifier breaks the promise of a policy. */
-export function breaksPromise(qualifier: Qualifier): boolean {
-  return qualifier !== 'simulated';
+/** Whether a condition breaks the promise of a policy. */
+export function breaksPromise(condition: Condition): boolean {
+  return condition !== 'simulated';
 }
 
 /** What proved the state: a block in a new process, or the kernel's own copy of the profile. */
@@ -95,7 +95,7 @@ export interface NodePolicyStatus {
   readonly state: RuleState;
   /** Whether the host keeps the whole promise of the policy now. */
   readonly kept: boolean;
-  readonly qualifiers: readonly Qualifier[];
+  readonly conditions: readonly Condition[];
   readonly rules: readonly RuleStatus[];
   readonly coverage?: Coverage;
   readonly suspension?: Suspension;
@@ -111,10 +111,10 @@ export interface ReasonGroup {
   readonly examples: readonly string[];
 }
 
-/** Hosts of one state, with the same qualifiers, that all keep the promise of the policy or all do not. */
+/** Hosts of one state, with the same conditions, that all keep the promise of the policy or all do not. */
 export interface StatusGroup {
   readonly state: RuleState;
-  readonly qualifiers: readonly Qualifier[];
+  readonly conditions: readonly Condition[];
   readonly kept: boolean;
   readonly hosts: number;
   /** The first names. */
@@ -130,7 +130,7 @@ export const STATUS_NODES = 100;
 export interface PolicyStatus {
   readonly policy: string;
   readonly revision: string;
-  /** True only when every selected host enforces (or audits, for audit rules) every rule of it now, with no qualifier that breaks it. */
+  /** True only when every selected host enforces (or audits, for audit rules) every rule of it now, with no condition that breaks it. */
   readonly enforcedEverywhere: boolean;
   readonly selected: number;
   /** Selected hosts that do not keep the promise. */
@@ -195,7 +195,7 @@ export interface NodeStatus {
   readonly nodeId?: string;
   readonly connected: boolean;
   readonly asOf?: string;
-  readonly qualifiers: readonly Qualifier[];
+  readonly conditions: readonly Condition[];
   /** Why nothing is published at present, and what to do. */
   readonly halted?: string;
   readonly revocation?: RevocationView;
@@ -230,7 +230,7 @@ export interface BpfLosses {
   readonly throttled: number;
 }
 
-/** Observations that were not told since the sensor started (docs/protocol/reports.md). */
+/** Telemetry events that were not told since the sensor started (docs/protocol/reports.md). */
 export interface VisibilityLosses {
   readonly ring: number;
   readonly scratch: number;

@@ -13,8 +13,8 @@
  * | root/{version, 10 digits} | root document, DSSE | ceremony, `up` | bundles, enrol |
  * | revoke/{nodeId} | revocation | revoke | access, delivery |
  * | lease/replica-{id} | a replica that is there: id of the lease that the key is bound to, and where its store is | replicas | replicas |
- * | journal/head | newest entry of the journal, whole | every change | journal |
- * | journal/tail | entries before it that no disk may have yet, oldest first; absent where there are none | every change | journal |
+ * | audit-log/head | newest entry of the audit log, whole | every change | audit log |
+ * | audit-log/tail | entries before it that no disk may have yet, oldest first; absent where there are none | every change | audit log |
  * | meta/{name} | format version, epoch, hash of the admin token | start | start |
  * | meta/admin-token-ended/{hash} | hash of the one that took its place, text; stays for good | start | access |
  * | suspend/{id} | break-glass | breakglass | fleet state |
@@ -59,8 +59,8 @@ export const etcdKeys = {
   revocation: (nodeId: string): string => `${ROOT}revoke/${segment(nodeId)}`,
   leases: `${ROOT}lease/`,
   lease: (name: string): string => `${ROOT}lease/${segment(name)}`,
-  journals: `${ROOT}journal/`,
-  journal: (name: string): string => `${ROOT}journal/${segment(name)}`,
+  auditLogs: `${ROOT}audit-log/`,
+  auditLog: (name: string): string => `${ROOT}audit-log/${segment(name)}`,
   meta: (name: string): string => `${ROOT}meta/${segment(name)}`,
   endedAdminToken: (hash: string): string => `${ROOT}meta/admin-token-ended/${segment(hash)}`,
   suspensions: `${ROOT}suspend/`,

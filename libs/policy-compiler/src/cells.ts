@@ -119,7 +119,7 @@ export const CLASS_CELLS = {
   capabilities: CAPABILITIES.map((name) => `capability ${name}`),
 } as const;
 
-/** A cell as a rule of a profile, without qualifiers. */
+/** A cell as a rule of a profile, without conditions. */
 export function cellText(cell: string): string {
   return cell.startsWith('capability ') ? cell : `network ${cell}`;
 }

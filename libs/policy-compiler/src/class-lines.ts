@@ -196,25 +196,25 @@ class Writer {
     return this.paths.name === 'process' ? [allow.glob] : undefined;
   }
 
-  private line(entry: Placed, qualifier: string, rank?: number): Line {
+  private line(entry: Placed, condition: string, rank?: number): Line {
     const priority = rank === undefined ? this.floor : (this.order.get(rank) ?? 0);
     const words = [
-      ...(qualifier === '' ? [] : [qualifier]),
-      ...whoWords(entry.who, qualifier),
+      ...(condition === '' ? [] : [condition]),
+      ...whoWords(entry.who, condition),
       `"${entry.glob}"`,
-      this.permission(entry, qualifier),
+      this.permission(entry, condition),
     ];
     return { text: `${numbered(priority)}${words.join(' ')},`, rule: entry.rule };
   }
 
-  private permission({ perms }: Placed, qualifier: string): string {
+  private permission({ perms }: Placed, condition: string): string {
     if (this.paths.name === 'file') return perms;
-    return qualifier.endsWith('deny') ? 'x' : EXEC;
+    return condition.endsWith('deny') ? 'x' : EXEC;
   }
 }
 
 /** `other` is read only after an access word. */
-function whoWords(who: Who, qualifier: string): readonly string[] {
+function whoWords(who: Who, condition: string): readonly string[] {
   if (who === 'any') return [];
-  return who === 'other' && !qualifier.endsWith('deny') ? ['allow', 'other'] : [who];
+  return who === 'other' && !condition.endsWith('deny') ? ['allow', 'other'] : [who];
 }

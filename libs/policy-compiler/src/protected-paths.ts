@@ -64,7 +64,7 @@ const SENSOR_FILES = [
   'boots',
 ];
 /** Mirror: libs/sensor/native/src/trust.c. */
-const TRUST_FILES = ['root.json', 'floors.json'];
+const TRUST_FILES = ['root.json', 'minimum-versions.json'];
 
 /**
  * What the agent needs to reach its control plane after its next start, and to go on being let in. Mirror:
@@ -81,8 +81,8 @@ const AGENT_FILES = [
   'redis.secret',
   'redis.secret.next',
   'control-plane.json',
-  'host-key.json',
-  'journal-heads.json',
+  'channel-key.json',
+  'audit-log-heads.json',
   'name',
 ].flatMap((name) => [`${STATE}/agent/${name}`, `${STATE}/agent/${name}.new`]);
 

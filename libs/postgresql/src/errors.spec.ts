@@ -21,7 +21,7 @@ describe('what PostgreSQL and its client say', () => {
     ['a silent one', PostgresUnavailable, of('Query read timeout'), /is away/],
     ['a wrong password', PostgresRefused, of('failed', '28P01'), /user "u": .*; set the password/],
     ['no database', PostgresRefused, of('no d', '3D000'), /database "d": no d; create it/],
-    ['no right', PostgresRefused, of('denied', '42501'), /user "u": denied; make the role/],
+    ['no permission', PostgresRefused, of('denied', '42501'), /user "u": denied; make the role/],
     [
       'another CA',
       PostgresRefused,

@@ -13,7 +13,7 @@ const READ_AT_ONCE = 32;
 const DECIMAL = /^(0|[1-9]\d{0,38})$/;
 
 /**
- * `stale`: what is there is newer or the same. `conflict`: another bundle, at the same ordering or at a generation not
+ * `stale`: what is there is newer or the same. `conflict`: another bundle, at the same assignment version or at a generation not
  * below `since`; the one that is there stays, and somebody must judge it (two replicas disagree).
  */
 export type DeliveryOutcome = 'written' | 'stale' | 'conflict';
@@ -112,7 +112,7 @@ export class DeliveryWriter {
     return nodeIds.map((nodeId, index) => readRecord(nodeId, payloads[index]));
   }
 
-  /** Removes the assignment of a host, so that the next write counts whatever its ordering. */
+  /** Removes the assignment of a host, so that the next write counts whatever its assignment version. */
   async discard(nodeId: string): Promise<void> {
     const key = redisKeys.assignment(nodeId);
     await this.connection.run(`removing ${key}`, (client) => client.unlink(key));
@@ -134,17 +134,17 @@ export class DeliveryWriter {
     );
   }
 
-  /** Removes the state that a host has written, and its statement. */
+  /** Removes the state that a host has written, and its signed status. */
   async dropState(nodeId: string): Promise<void> {
     const key = redisKeys.state(nodeId);
-    const both = [key, redisKeys.statement(nodeId)];
+    const both = [key, redisKeys.signedStatus(nodeId)];
     await this.connection.run(`removing ${key}`, (client) => client.unlink(both));
   }
 
   /** Removes everything of a host that left. */
   async forgetNode(nodeId: string): Promise<void> {
-    const { assignment, state, statement, events, cursor } = redisKeys;
-    const keys = [assignment, state, statement, events, cursor].map((key) => key(nodeId));
+    const { assignment, state, signedStatus, events, cursor } = redisKeys;
+    const keys = [assignment, state, signedStatus, events, cursor].map((key) => key(nodeId));
     await this.connection.run(`removing ${nodeId}`, (client) => client.unlink(keys));
   }
 
@@ -222,10 +222,10 @@ async function execute(client: Redis, batch: readonly ScriptArguments[]): Promis
 }
 
 function toArguments({ nodeId, record, bundle, since }: Delivery): ScriptArguments {
-  const { epoch, generation, issuedAt } = record.ordering;
+  const { epoch, generation, issuedAt } = record.assignmentVersion;
   const numbers = [epoch, generation, issuedAt.toFixed(0)];
   if (!numbers.every((number) => DECIMAL.test(number))) {
-    throw new TypeError(`ordering of ${nodeId} is not decimal: ${numbers.join(', ')}`);
+    throw new TypeError(`assignment version of ${nodeId} is not decimal: ${numbers.join(', ')}`);
   }
   const keptFrom = since ?? BigInt(generation) + 1n;
   const channel = redisKeys.nudge(nodeId);
@@ -237,14 +237,19 @@ function toArguments({ nodeId, record, bundle, since }: Delivery): ScriptArgumen
     keptFrom.toString(),
     text,
     channel,
-    ...nudgeParts(channel, record.ordering, text.length, bundle),
+    ...nudgeParts(channel, record.assignmentVersion, text.length, bundle),
   ];
 }
 
 /** What the script reads first stands first, whoever made the record. */
-function inOurOrder({ v, ordering, bundleDigest, ...rest }: DeliveryRecord): DeliveryRecord {
-  const { epoch, generation, issuedAt } = ordering;
-  return { v, ordering: { epoch, generation, issuedAt }, bundleDigest, ...rest };
+function inOurOrder({
+  v,
+  assignmentVersion,
+  bundleDigest,
+  ...rest
+}: DeliveryRecord): DeliveryRecord {
+  const { epoch, generation, issuedAt } = assignmentVersion;
+  return { v, assignmentVersion: { epoch, generation, issuedAt }, bundleDigest, ...rest };
 }
 
 function toOutcome(answer: unknown): DeliveryOutcome {

@@ -14,7 +14,7 @@ const MAX_BUNDLE_BYTES = 64 * 1024 * 1024;
 const MAX_STREAM_ENTRIES = 8;
 /** In a large fleet; Redis closes a connection that says nothing for 60 s. */
 const EVENTS_BEAT_MS = 45_000;
-/** All hosts ring one bell in this version; their rights name it too. */
+/** All hosts ring one bell in this version; their permissions name it too. */
 export const BELL_SHARD = 0;
 /** Field of a stream entry that holds the batch; EventStreams reads it. */
 export const EVENT_FIELD = 'b';
@@ -22,7 +22,7 @@ export const EVENT_FIELD = 'b';
 /** What goes with a state. */
 export interface StateWrite {
   /** Sealed, where it is another one than lies there. */
-  readonly statement?: Uint8Array;
+  readonly signedStatus?: Uint8Array;
   /** Nothing in it is news: it may wait for the control plane's next look, half a minute. */
   readonly isQuiet?: boolean;
 }
@@ -65,21 +65,21 @@ export class HostLink {
   }
 
   /**
-   * Replaces the host's state, its statement where there is another one, and rings unless it is to be quiet, in one round
+   * Replaces the host's state, its signed status where there is another one, and rings unless it is to be quiet, in one round
    * trip; Redis does all in this order. Ringing twice, or for a state that was not written, does no harm, so the whole may
-   * be repeated. Whether a statement lies there now: Redis may have lost the one before.
+   * be repeated. Whether a signed status lies there now: Redis may have lost the one before.
    */
   async writeState(
     sealed: Uint8Array,
-    { statement, isQuiet = false }: StateWrite = {},
+    { signedStatus, isQuiet = false }: StateWrite = {},
   ): Promise<boolean> {
     const key = redisKeys.state(this.nodeId);
-    const beside = redisKeys.statement(this.nodeId);
+    const beside = redisKeys.signedStatus(this.nodeId);
     const write = async (client: Redis): Promise<boolean> => {
       // In one piece: each write of its own would be a record of TLS, and wake Redis up once more.
       const all = client.pipeline();
-      if (statement === undefined) all.exists(beside);
-      else all.set(beside, toBuffer(statement));
+      if (signedStatus === undefined) all.exists(beside);
+      else all.set(beside, toBuffer(signedStatus));
       all.set(key, toBuffer(sealed));
       if (!isQuiet) all.publish(redisKeys.bell(BELL_SHARD), this.ringing('state'));
       const answers = (await all.exec()) ?? [];
@@ -87,7 +87,7 @@ export class HostLink {
       this.connection.wrote();
       return answers[0]?.[1] !== 0;
     };
-    const bytes = sealed.length + (statement?.length ?? 0);
+    const bytes = sealed.length + (signedStatus?.length ?? 0);
     return this.connection.run(`writing ${key}`, write, bytes);
   }
 

@@ -9,7 +9,7 @@ import { nodeUserName, nodeUserRules } from './node-user.js';
 import { type HostOffence, OffenceWatch, type OffenceWatchOptions } from './offence-watch.js';
 import { connectRedis, type RedisConnection } from './redis.connection.js';
 import { StateInbox } from './state-inbox.js';
-import { StatementReader } from './statement-reader.js';
+import { SignedStatusReader } from './signed-status-reader.js';
 import { eventually } from './testing/eventually.js';
 
 const MIB = 1024 * 1024;
@@ -117,16 +117,16 @@ async function fill(nodeId: string, mebibytes: number): Promise<void> {
     await raw.xadd(redisKeys.events(nodeId), '*', 'b', 'x'.repeat(MIB));
 }
 
-describe('the statement of a host', () => {
+describe('the signed status of a host', () => {
   it('of any size or kind keeps no other from being read', async () => {
     const list = sha256('list');
-    await raw.set(redisKeys.statement(A), 'x'.repeat(6 * MIB));
-    await raw.lpush(redisKeys.statement(list), 'x');
+    await raw.set(redisKeys.signedStatus(A), 'x'.repeat(6 * MIB));
+    await raw.lpush(redisKeys.signedStatus(list), 'x');
     await new HostLink(connect(), B).writeState(Buffer.from('s'), {
-      statement: Buffer.from('good'),
+      signedStatus: Buffer.from('good'),
     });
     const many = Array.from({ length: 100 }, (_, index) => sha256(`none ${index}`));
-    const found = await new StatementReader(connect()).read([...many, A, list, B]);
+    const found = await new SignedStatusReader(connect()).read([...many, A, list, B]);
     expect([...found].map(([nodeId, sealed]) => [nodeId, sealed.toString()])).toEqual([
       [B, 'good'],
     ]);
@@ -204,11 +204,11 @@ describe('the watch for offences', () => {
     expect(new Set(offences.map(({ nodeId }) => nodeId))).toEqual(new Set([A]));
   });
 
-  it('names the host whose state and statement are larger than both may be', async () => {
+  it('names the host whose state and signed status are larger than both may be', async () => {
     await raw.set(redisKeys.state(A), 'x'.repeat(4 * MIB));
-    await raw.set(redisKeys.statement(A), 'x'.repeat(3 * MIB));
+    await raw.set(redisKeys.signedStatus(A), 'x'.repeat(3 * MIB));
     await raw.set(redisKeys.state(B), 'x'.repeat(4 * MIB));
-    await raw.set(redisKeys.statement(B), 'x'.repeat(1.5 * MIB));
+    await raw.set(redisKeys.signedStatus(B), 'x'.repeat(1.5 * MIB));
     watch();
     await eventually('found', () => offences.length > 0);
     expect(new Set(offences.map(({ nodeId }) => nodeId))).toEqual(new Set([A]));

@@ -5,7 +5,7 @@ export { DeliveryWriter } from './delivery-writer.js';
 export type { Delivery, DeliveryCounters, DeliveryOutcome } from './delivery-writer.js';
 export { StateInbox } from './state-inbox.js';
 export type { StateInboxCounters, StateInboxOptions } from './state-inbox.js';
-export { StatementReader } from './statement-reader.js';
+export { SignedStatusReader } from './signed-status-reader.js';
 export { HostLink } from './host-link.js';
 export type { StateWrite } from './host-link.js';
 export { EventStreams } from './event-streams.js';

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { MalformedValue } from './errors.js';
 
 /**
- * KEYS: state, statement and stream of each host in turn; ARGV: bytes of state and statement together, and of a stream,
+ * KEYS: state, signed status and stream of each host in turn; ARGV: bytes of state and signed status together, and of a stream,
  * from which on a host is told. Answers index of the host (from 0), bytes of both, bytes of the stream, in turn. In one
  * call: three commands a host would cost the asker a hundred times what they cost Redis.
  */
@@ -27,7 +27,7 @@ return found
 
 /** Bytes that a host has written and nobody has removed. */
 export interface HostSizes {
-  /** Of its state and its statement. */
+  /** Of its state and its signed status. */
   readonly state: number;
   readonly stream: number;
 }
@@ -40,7 +40,7 @@ export async function measureHosts(
 ): Promise<ReadonlyMap<string, HostSizes>> {
   const keys = nodeIds.flatMap((nodeId) => [
     redisKeys.state(nodeId),
-    redisKeys.statement(nodeId),
+    redisKeys.signedStatus(nodeId),
     redisKeys.events(nodeId),
   ]);
   const answer = await client.eval(MEASURE, keys.length, ...keys, over.state, over.stream);

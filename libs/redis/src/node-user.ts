@@ -6,7 +6,7 @@ const PREFIX = 'node-';
 
 /**
  * What a Redis serves: delivery, states and bells (`control`), events and their cursors (`events`), or both. Where they
- * are apart, a host that floods one has no right to write the other with it.
+ * are apart, a host that floods one has no permission to write the other with it.
  */
 export type RedisPart = 'control' | 'events' | 'all';
 
@@ -28,8 +28,8 @@ export function nodeIdOfUser(name: string): string | undefined {
 
 /**
  * Arguments of `ACL SETUSER` after the name. A host reads its assignment, its cursor and bundles (ciphertext), hears
- * its nudges and the common check, replaces its own state and statement, appends to its own stream, and rings: nothing else, and no
- * other command. Each right is a selector of its own, so that none lends another its keys: it may not SET its stream,
+ * its nudges and the common check, replaces its own state and signed status, appends to its own stream, and rings: nothing else, and no
+ * other command. Each permission is a selector of its own, so that none lends another its keys: it may not SET its stream,
  * nor hear a bell. Starts from nothing, so repeating it changes nothing and cuts no connection.
  */
 export function nodeUserRules(
@@ -39,23 +39,23 @@ export function nodeUserRules(
   const login = ['reset', 'on', ...secretHashes.map((hash) => `#${hash}`), '-@all', '+ping'];
   return [
     ...login,
-    ...(part === 'events' ? [] : controlRights(nodeId)),
-    ...(part === 'control' ? [] : eventRights(nodeId)),
+    ...(part === 'events' ? [] : controlPermissions(nodeId)),
+    ...(part === 'control' ? [] : eventPermissions(nodeId)),
   ];
 }
 
-function controlRights(nodeId: string): readonly string[] {
-  const { assignment, bundle, state, statement, nudge, check, bell } = redisKeys;
+function controlPermissions(nodeId: string): readonly string[] {
+  const { assignment, bundle, state, signedStatus, nudge, check, bell } = redisKeys;
   return [
     `(%R~${assignment(nodeId)} %R~${bundle('*')} +get)`,
     `(&${nudge(nodeId)} &${check} +subscribe +unsubscribe)`,
-    `(%W~${state(nodeId)} %W~${statement(nodeId)} +set)`,
-    `(%R~${statement(nodeId)} +exists)`,
+    `(%W~${state(nodeId)} %W~${signedStatus(nodeId)} +set)`,
+    `(%R~${signedStatus(nodeId)} +exists)`,
     `(&${bell(BELL_SHARD)} +publish)`,
   ];
 }
 
-function eventRights(nodeId: string): readonly string[] {
+function eventPermissions(nodeId: string): readonly string[] {
   const { cursor, events } = redisKeys;
   return [`(%R~${cursor(nodeId)} +get)`, `(%W~${events(nodeId)} +xadd)`];
 }

@@ -76,7 +76,7 @@ afterEach(async () => {
 afterAll(() => server.stop());
 
 describe('users of hosts on a real Redis', () => {
-  it('reach what is theirs: assignment, bundles, cursor, state, statement, stream, nudges and the bell', async () => {
+  it('reach what is theirs: assignment, bundles, cursor, state, signed status, stream, nudges and the bell', async () => {
     want(userOf('a'));
     keeper();
     const connection = asHost('a');
@@ -90,7 +90,7 @@ describe('users of hosts on a real Redis', () => {
     });
     expect(await link.writeState(Buffer.from('state'))).toBe(false);
     expect(
-      await link.writeState(Buffer.from('state'), { statement: Buffer.from('statement') }),
+      await link.writeState(Buffer.from('state'), { signedStatus: Buffer.from('signed-status') }),
     ).toBe(true);
     expect(await link.writeState(Buffer.from('state'))).toBe(true);
     await link.appendEvents(Buffer.from('batch'));
@@ -189,11 +189,11 @@ describe('users of hosts on a real Redis', () => {
         (key) => ['GET', key],
       ),
       ['GET', redisKeys.state(mine)],
-      ['GET', redisKeys.statement(mine)],
+      ['GET', redisKeys.signedStatus(mine)],
       ['EXISTS', redisKeys.state(mine)],
-      ['EXISTS', redisKeys.statement(other)],
-      ['SET', redisKeys.statement(other), 'x'],
-      ['SET', redisKeys.statement(mine), 'x', 'GET'],
+      ['EXISTS', redisKeys.signedStatus(other)],
+      ['SET', redisKeys.signedStatus(other), 'x'],
+      ['SET', redisKeys.signedStatus(mine), 'x', 'GET'],
       ['SET', redisKeys.assignment(mine), 'x'],
       ['SET', redisKeys.cursor(mine), 'x'],
       ['SET', redisKeys.events(mine), 'x'],

@@ -21,11 +21,11 @@ describe('a ring', () => {
 describe('a delivery record', () => {
   const record = {
     v: 1,
-    ordering: { epoch: '1', generation: '2', issuedAt: 3 },
+    assignmentVersion: { epoch: '1', generation: '2', issuedAt: 3 },
     bundleDigest: 'd',
     root: {},
     commit: {},
-    sealedHostKey: 'k',
+    sealedChannelKey: 'k',
     leaf: 'l',
     proof: { index: 0, size: 1, path: ['p'] },
   };
@@ -36,8 +36,8 @@ describe('a delivery record', () => {
 
   it.each([
     { ...record, v: 2 },
-    { ...record, ordering: { epoch: 1, generation: '2', issuedAt: 3 } },
-    { ...record, ordering: undefined },
+    { ...record, assignmentVersion: { epoch: 1, generation: '2', issuedAt: 3 } },
+    { ...record, assignmentVersion: undefined },
     { ...record, proof: { index: 0, size: 1, path: [7] } },
     { ...record, leaf: undefined },
   ])('with a wrong field is refused: %j', (wrong) => {

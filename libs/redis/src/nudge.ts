@@ -1,4 +1,4 @@
-import { type DeliveryRecord, type Ordering, redisKeys, type Ring } from '#contracts';
+import { type DeliveryRecord, type AssignmentVersion, redisKeys, type Ring } from '#contracts';
 import { MalformedValue } from './errors.js';
 
 const MAX_RING_BYTES = 512;
@@ -12,11 +12,11 @@ const MAX_RIDING_CHARS = 16_384;
  */
 export function nudgeParts(
   channel: string,
-  ordering: Ordering,
+  assignmentVersion: AssignmentVersion,
   recordChars: number,
   bundle?: Uint8Array,
 ): readonly [nudge: string] | readonly [start: string, end: string] {
-  const whole = JSON.stringify({ pattern: channel, data: { ordering } });
+  const whole = JSON.stringify({ pattern: channel, data: { assignmentVersion } });
   if (recordChars > MAX_RIDING_CHARS) return [whole];
   const end = '}}';
   const start = `${whole.slice(0, -end.length)},"record":`;
@@ -48,9 +48,9 @@ export function parseDeliveryRecord(nodeId: string, payload: string): DeliveryRe
 }
 
 function isDeliveryRecord(value: unknown): value is DeliveryRecord {
-  if (!isRecord(value) || value.v !== 1 || !isRecord(value.ordering)) return false;
-  const { epoch, generation, issuedAt } = value.ordering;
-  const texts = [epoch, generation, value.bundleDigest, value.sealedHostKey, value.leaf];
+  if (!isRecord(value) || value.v !== 1 || !isRecord(value.assignmentVersion)) return false;
+  const { epoch, generation, issuedAt } = value.assignmentVersion;
+  const texts = [epoch, generation, value.bundleDigest, value.sealedChannelKey, value.leaf];
   if (!texts.every((text) => typeof text === 'string') || typeof issuedAt !== 'number')
     return false;
   const { proof } = value;

@@ -5,7 +5,7 @@ import type { RedisConnection } from './redis.connection.js';
 
 /** An agent has one or two, and another for a moment; some may linger after a cut. */
 const MAX_CONNECTIONS = 16;
-/** What a report (4 MiB) and a statement (1.5 MiB) may have. */
+/** What a report (4 MiB) and a signed status (1.5 MiB) may have. */
 const MAX_STATE_BYTES = 6 * 1024 * 1024;
 /** Sealed batches that wait for us. A host that is honest has more only after we were away, and then they shrink. */
 const MAX_STREAM_BYTES = 64 * 1024 * 1024;

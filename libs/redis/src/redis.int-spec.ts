@@ -16,9 +16,9 @@ const NODE = 'a1';
 
 function record(epoch: string, generation: string, issuedAt = 1, digest = 'd'): DeliveryRecord {
   const proof = { index: 0, size: 1, path: [] };
-  const ordering = { epoch, generation, issuedAt };
-  const sealed = { sealedHostKey: 'k', leaf: 'l', proof, root: {}, commit: {} };
-  return { v: 1, ordering, bundleDigest: digest, ...sealed };
+  const assignmentVersion = { epoch, generation, issuedAt };
+  const sealed = { sealedChannelKey: 'k', leaf: 'l', proof, root: {}, commit: {} };
+  return { v: 1, assignmentVersion, bundleDigest: digest, ...sealed };
 }
 
 function delivery(nodeId: string, of: DeliveryRecord): Delivery {
@@ -90,7 +90,14 @@ describe('libs/redis on one real Redis', () => {
 
     it('replaces a value that is no record', async () => {
       const writer = new DeliveryWriter(connect());
-      for (const junk of ['', '{', '[]', '7', '{"ordering":7}', '{"ordering":{}}']) {
+      for (const junk of [
+        '',
+        '{',
+        '[]',
+        '7',
+        '{"assignmentVersion":7}',
+        '{"assignmentVersion":{}}',
+      ]) {
         await raw.set(redisKeys.assignment(NODE), junk);
         const of = record('1', '1');
         expect(await writer.write(NODE, of)).toBe('written');
@@ -99,9 +106,12 @@ describe('libs/redis on one real Redis', () => {
 
     it('compares with a record whichever of its fields comes first', async () => {
       const writer = new DeliveryWriter(connect());
-      const { ordering, ...others } = record('1', '10');
-      const turned = { ...others, ordering: { generation: '10', issuedAt: 1, epoch: '1' } };
-      for (const there of [record('1', '10'), { ordering, ...others }, turned]) {
+      const { assignmentVersion, ...others } = record('1', '10');
+      const turned = {
+        ...others,
+        assignmentVersion: { generation: '10', issuedAt: 1, epoch: '1' },
+      };
+      for (const there of [record('1', '10'), { assignmentVersion, ...others }, turned]) {
         await raw.set(redisKeys.assignment(NODE), JSON.stringify(there));
         expect(await writer.write(NODE, record('1', '9'))).toBe('stale');
         expect(await writer.write(NODE, record('1', '10', 1, 'other'))).toBe('conflict');
@@ -109,7 +119,7 @@ describe('libs/redis on one real Redis', () => {
       }
     });
 
-    it('nudges with record and bundle where they are small, else without, down to the ordering alone', async () => {
+    it('nudges with record and bundle where they are small, else without, down to the assignment version alone', async () => {
       const seen: unknown[] = [];
       const nudges = new HostwardRedisTransport({
         ...{ port: server.port, shared: connect() },
@@ -128,15 +138,15 @@ describe('libs/redis on one real Redis', () => {
       ]);
       await eventually('all', () => seen.length === 4);
       expect(seen).toEqual([
-        { ordering: small.ordering, record: small },
-        { ordering: large.ordering },
-        { ordering: beside.ordering, record: beside, bundle: 'Y2lwaGVydGV4dA==' },
-        { ordering: other.ordering, record: other },
+        { assignmentVersion: small.assignmentVersion, record: small },
+        { assignmentVersion: large.assignmentVersion },
+        { assignmentVersion: beside.assignmentVersion, record: beside, bundle: 'Y2lwaGVydGV4dA==' },
+        { assignmentVersion: other.assignmentVersion, record: other },
       ]);
       await nudges.close();
     });
 
-    it('refuses an ordering that is not decimal', async () => {
+    it('refuses an assignment version that is not decimal', async () => {
       const writer = new DeliveryWriter(connect());
       const of = record('01', '1');
       await expect(writer.write(NODE, of)).rejects.toThrow(TypeError);
@@ -347,7 +357,7 @@ describe('libs/redis on one real Redis', () => {
         Array.from({ length: 1_000 }, (_, i) => delivery(NODE, record('1', `${i + 1}`))),
       );
       await eventually('all', () => seen.length >= 1_000);
-      expect(seen.map((nudge) => nudge.ordering.generation)).toEqual(
+      expect(seen.map((nudge) => nudge.assignmentVersion.generation)).toEqual(
         Array.from({ length: 1_000 }, (_, i) => `${i + 1}`),
       );
       // Redis may not have noticed yet that those of other tests are gone.
@@ -368,7 +378,7 @@ describe('libs/redis on one real Redis', () => {
       await eventually('attempts', () => link.accepted > before + 5);
       link.restore();
       await eventually('again', () => nudges.counters.subscribed && subscribed > 1);
-      await raw.publish(redisKeys.nudge(NODE), '{"ordering":{}}');
+      await raw.publish(redisKeys.nudge(NODE), '{"assignmentVersion":{}}');
       await eventually('heard', () => seen.length === 1);
     });
 

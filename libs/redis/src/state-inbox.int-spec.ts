@@ -145,9 +145,9 @@ describe('the state inbox', () => {
     const { swept } = box.counters;
     await eventually('a whole sweep', () => box.counters.swept >= swept + 4);
     expect(box.counters).toMatchObject({ states: 2, malformed: 0, failedReads: 0 });
-    const statement = Buffer.from('statement');
-    await host.writeState(Buffer.from('s2'), { statement, isQuiet: true });
-    expect(await raw.get(redisKeys.statement(NODE))).toBe('statement');
+    const signedStatus = Buffer.from('signed-status');
+    await host.writeState(Buffer.from('s2'), { signedStatus, isQuiet: true });
+    expect(await raw.get(redisKeys.signedStatus(NODE))).toBe('signed-status');
     await eventually('found again', () => states.get(NODE) === 's2');
     expect(box.counters.messages).toBe(messages);
   });

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
  * KEYS[1] record; ARGV: epoch, generation, issuedAt (decimal, no leading zeros), digest, the generation from which on
  * another digest is not written over, record, channel, nudge, end of the nudge (with the bundle, where it is small): where
  * there is one, the record rides between the two.
- * Answers 1 written, 0 not greater, 2 another digest, at the same ordering or from that generation on. One call: nothing
+ * Answers 1 written, 0 not greater, 2 another digest, at the same assignment version or from that generation on. One call: nothing
  * can come between the comparison, the write and the nudge. Numbers are compared as text, by length and then by character: a Lua number
  * has 53 bits. A value that does not parse counts as none. Of one that begins as we write them only the beginning is
  * read: the whole is mostly what does not matter here.
@@ -19,12 +19,12 @@ local function decimal(v)
   if type(v) == 'number' then return string.format('%.0f', v) end
   return type(v) == 'string' and v or '0'
 end
-local ours = '^{"v":1,"ordering":{"epoch":"(%d+)","generation":"(%d+)","issuedAt":(%d+)},"bundleDigest":"(%x+)",'
+local ours = '^{"v":1,"assignmentVersion":{"epoch":"(%d+)","generation":"(%d+)","issuedAt":(%d+)},"bundleDigest":"(%x+)",'
 local function read(stored)
   local epoch, generation, issuedAt, digest = string.match(stored, ours)
   if epoch then return epoch, generation, issuedAt, digest end
   local parsed, record = pcall(cjson.decode, stored)
-  local o = parsed and type(record) == 'table' and record.ordering
+  local o = parsed and type(record) == 'table' and record.assignmentVersion
   if type(o) ~= 'table' then return nil end
   return decimal(o.epoch), decimal(o.generation), decimal(o.issuedAt), record.bundleDigest
 end

@@ -13,7 +13,7 @@ import {
   enforced,
   envelope,
   host,
-  orderingOf,
+  assignmentVersionOf,
   sensor,
   stateWhen,
   useSensorHost,
@@ -35,11 +35,15 @@ describe('a hostile agent changes nothing', () => {
   });
 
   it.each<[string, () => Promise<unknown>, string]>([
-    ['an older envelope', () => sensor.apply(envelope({ generation: 4 })), 'stale-ordering'],
     [
-      'another envelope of the same ordering',
+      'an older envelope',
+      () => sensor.apply(envelope({ generation: 4 })),
+      'stale-assignment-version',
+    ],
+    [
+      'another envelope of the same assignment version',
       () => sensor.apply(envelope({ generation: 5, digest: 'ff' })),
-      'conflicting-ordering',
+      'conflicting-assignment-version',
     ],
     ['profiles of others', () => sensor.apply(envelope(foreign)), 'compiler-malformed'],
     ['profiles of others, hidden', () => sensor.apply(envelope(hidden)), 'compiler-malformed'],
@@ -104,7 +108,7 @@ describe('a hostile agent changes nothing', () => {
     client.pause();
     client.send(Buffer.concat(Array(4_000).fill(encodeFrame(MSG.STATUS, 1, []))));
     for (let asked = 0; asked < 20; asked += 1)
-      expect(await sensor.status()).toMatchObject({ ordering: orderingOf(6) });
+      expect(await sensor.status()).toMatchObject({ assignmentVersion: assignmentVersionOf(6) });
     expect((await host.residentKiB()) - before).toBeLessThan(64 * 1024);
     client.destroy();
   });
@@ -119,14 +123,14 @@ describe('a hostile agent changes nothing', () => {
     client.send(Buffer.concat(Array(20).fill(whole)));
     expect((await client.answer()).fields.text(TAG.CODE)).toBe('busy');
     client.destroy();
-    expect(await sensor.status()).toMatchObject({ ordering: orderingOf(5) });
+    expect(await sensor.status()).toMatchObject({ assignmentVersion: assignmentVersionOf(5) });
     expect(await enforced()).toEqual(before);
   });
 
   it('with one question behind the other, without an end: an exception ends all the same', async () => {
     const probes = [['read', 'p/r', 'hostward', '/etc/hostname'].join('\0')];
     await sensor.apply(envelope({ generation: 6, probes, validUntil: Date.now() + 1_000 }));
-    await sensor.confirm(orderingOf(6));
+    await sensor.confirm(assignmentVersionOf(6));
     host.compiler.script = (request) => {
       const table = JSON.parse(request.fields.text(TAG.ENVELOPE) ?? '') as SampleTable;
       const ended = { ...table, mark: 'ended', validUntil: undefined };
@@ -152,16 +156,16 @@ describe('a hostile agent changes nothing', () => {
     });
     expect(await enforced()).toEqual(before);
     expect(await sensor.status()).toMatchObject({
-      ordering: orderingOf(5),
-      highest: orderingOf(5),
+      assignmentVersion: assignmentVersionOf(5),
+      highest: assignmentVersionOf(5),
     });
   });
 
-  it('after a restart either: the highest ordering is remembered', async () => {
+  it('after a restart either: the highest assignment version is remembered', async () => {
     await host.stop('SIGKILL');
     await host.start();
     await expect(sensor.apply(envelope({ generation: 4 }))).rejects.toMatchObject({
-      code: 'stale-ordering',
+      code: 'stale-assignment-version',
     });
   });
 });

@@ -45,7 +45,7 @@ describe('the native sensor under ASan and UBSan', () => {
     'persistence-test',
     'recompile-test',
     'sensing-test',
-    'observation-test',
+    'telemetry-event-test',
     'explain-test',
     'probe-test',
     'trust-test',
@@ -60,8 +60,8 @@ describe('the native sensor under ASan and UBSan', () => {
   );
 
   const noMounts = whyNoMounts();
-  (noMounts ? it.skip : it)(`passes surroundings-test${skipped(noMounts)}`, () =>
-    expectToPass(out, 'surroundings-test'),
+  (noMounts ? it.skip : it)(`passes context-test${skipped(noMounts)}`, () =>
+    expectToPass(out, 'context-test'),
   );
 
   const noBpffs = whyNoBpffs();

@@ -6,7 +6,7 @@ import {
   envelope,
   host,
   logged,
-  orderingOf,
+  assignmentVersionOf,
   sensor,
   stateWhen,
   useSensorHost,
@@ -78,7 +78,11 @@ describe('a sensor that died between its two files', () => {
     expect((await host.kernel())['hostward']).toContain('audit-6');
     await host.start();
     expect(await sensor.status()).toMatchObject({
-      ...{ mode: 'audit', ordering: orderingOf(6), highest: orderingOf(6) },
+      ...{
+        mode: 'audit',
+        assignmentVersion: assignmentVersionOf(6),
+        highest: assignmentVersionOf(6),
+      },
       ...{ confirm: { state: 'waiting' }, suspension: { by: 'control-plane', reason: 'fleet' } },
     });
   });

@@ -8,7 +8,7 @@ import {
   enforced,
   envelope,
   host,
-  orderingOf,
+  assignmentVersionOf,
   sensor,
   severalChecks,
   stateWhen,
@@ -50,8 +50,8 @@ describe('a rule set that changes by itself', () => {
     host.compiler.script = answerWith({ mark: 'ended', validUntil: undefined });
     await kernelHas('enforce-ended');
     expect(await sensor.status()).toMatchObject({
-      ordering: orderingOf(5),
-      highest: orderingOf(5),
+      assignmentVersion: assignmentVersionOf(5),
+      highest: assignmentVersionOf(5),
       outcome: { ok: true },
       confirm: { state: 'waiting' },
     });
@@ -78,7 +78,7 @@ describe('a rule set that changes by itself', () => {
     await applyConfirmed({ generation: 5, validUntil });
     host.compiler.script = answerWith({ mark: 'ended', validUntil: undefined });
     await kernelHas('enforce-ended');
-    await sensor.confirm(orderingOf(5));
+    await sensor.confirm(assignmentVersionOf(5));
     await host.stop('SIGKILL');
     host.compiler.script = answerWith({ mark: 'after-boot', validUntil: undefined });
     await host.start();
@@ -118,7 +118,7 @@ describe('a rule set that changes by itself', () => {
     await severalChecks();
     resolve();
     await taken;
-    await sensor.confirm(orderingOf(6));
+    await sensor.confirm(assignmentVersionOf(6));
     await kernelHas('enforce-beside-mysqld');
     const [, ...asked] = host.compiler.requests.map(({ fields }) => fields.text(TAG.ENVELOPE));
     expect(new Set(asked).size).toBe(1);
@@ -148,7 +148,10 @@ describe('a rule set that changes by itself', () => {
     await host.start();
     await kernelHas('enforce-6');
     const state = await stateWhen(({ outcome }) => outcome.ok);
-    expect(state).toMatchObject({ ordering: orderingOf(6), confirm: { state: 'waiting' } });
+    expect(state).toMatchObject({
+      assignmentVersion: assignmentVersionOf(6),
+      confirm: { state: 'waiting' },
+    });
     expect(host.log).toMatch(/compiled anew reason=at start/);
   });
 
@@ -157,11 +160,14 @@ describe('a rule set that changes by itself', () => {
     await rm(join(host.dir, 'state/envelope'));
     await host.start();
     expect(await sensor.status()).toMatchObject({
-      ordering: orderingOf(5),
-      highest: orderingOf(6),
+      assignmentVersion: assignmentVersionOf(5),
+      highest: assignmentVersionOf(6),
     });
     await applyConfirmed({ generation: 6 });
-    expect(await sensor.status()).toMatchObject({ ordering: orderingOf(6), outcome: { ok: true } });
+    expect(await sensor.status()).toMatchObject({
+      assignmentVersion: assignmentVersionOf(6),
+      outcome: { ok: true },
+    });
   });
 
   it('unloaded at the console while it is compiled anew, it stays unloaded until it is resumed', async () => {
@@ -191,7 +197,7 @@ describe('a rule set that changes by itself', () => {
     expect(host.compiler.requests).toHaveLength(asked);
     host.compiler.script = answerWith({ mark: 'ended', validUntil: undefined });
     await host.verb('resume');
-    await sensor.confirm(orderingOf(5));
+    await sensor.confirm(assignmentVersionOf(5));
     await kernelHas('enforce-ended');
   });
 });

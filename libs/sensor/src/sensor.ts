@@ -1,4 +1,4 @@
-import type { Ordering } from '#contracts';
+import type { AssignmentVersion } from '#contracts';
 import type { SensorEvent, SensorState } from './state.js';
 
 /** The sensor refused; nothing in the kernel changed. `code` is kebab-case, the compiler's own codes among them. */
@@ -37,10 +37,10 @@ export abstract class Sensor {
   abstract recheck(): Promise<SensorState>;
 
   /**
-   * The control plane was reached after the swap to this ordering.
+   * The control plane was reached after the swap to this assignment version.
    * @throws SensorRefusedError `not-in-force`, or `restart-needed` when only a process started since can show it
    */
-  abstract confirm(ordering: Ordering): Promise<void>;
+  abstract confirm(assignmentVersion: AssignmentVersion): Promise<void>;
 
   /**
    * Events after this sequence number (0: from now on). Ends by SensorUnavailableError; go on with the last one seen.

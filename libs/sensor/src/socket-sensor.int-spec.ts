@@ -8,7 +8,7 @@ import {
   envelope,
   eventOf,
   host,
-  orderingOf,
+  assignmentVersionOf,
   sensor,
   stateWhen,
   useSensorHost,
@@ -25,17 +25,21 @@ describe('what a rule set brings to be trusted', () => {
 
   it('is on disk before the rule set is in force, and stays where the next one is refused', async () => {
     await host.start();
-    await sensor.apply(envelope({ generation: 1, root: 'root 2', floors: 'floors 1' }));
-    expect([await trusted('root.json'), await trusted('floors.json')]).toEqual([
+    await sensor.apply(
+      envelope({ generation: 1, root: 'root 2', minimumVersions: 'minimum versions 1' }),
+    );
+    expect([await trusted('root.json'), await trusted('minimum-versions.json')]).toEqual([
       'root 2',
-      'floors 1',
+      'minimum versions 1',
     ]);
-    await sensor.apply(envelope({ generation: 3, floors: 'floors 3' }));
-    const stale = sensor.apply(envelope({ generation: 2, root: 'root 1', floors: 'floors 0' }));
-    await expect(stale).rejects.toMatchObject({ code: 'stale-ordering' });
-    expect([await trusted('root.json'), await trusted('floors.json')]).toEqual([
+    await sensor.apply(envelope({ generation: 3, minimumVersions: 'minimum versions 3' }));
+    const stale = sensor.apply(
+      envelope({ generation: 2, root: 'root 1', minimumVersions: 'minimum versions 0' }),
+    );
+    await expect(stale).rejects.toMatchObject({ code: 'stale-assignment-version' });
+    expect([await trusted('root.json'), await trusted('minimum-versions.json')]).toEqual([
       'root 2',
-      'floors 3',
+      'minimum versions 3',
     ]);
   });
 
@@ -58,8 +62,8 @@ describe('applying', () => {
     expect(state).toMatchObject({
       enforcer: 'apparmor',
       mode: 'enforce',
-      ordering: orderingOf(5),
-      highest: orderingOf(5),
+      assignmentVersion: assignmentVersionOf(5),
+      highest: assignmentVersionOf(5),
       outcome: { ok: true },
       report: Buffer.from('{"v":1}').toString('base64'),
       confirm: { state: 'waiting' },
@@ -88,7 +92,7 @@ describe('applying', () => {
   it('is idempotent for what is in force', async () => {
     await host.start();
     await sensor.apply(envelope({ generation: 5 }));
-    await sensor.confirm(orderingOf(5));
+    await sensor.confirm(assignmentVersionOf(5));
     const before = await enforced();
     expect(await sensor.apply(envelope({ generation: 5 }))).toMatchObject({
       outcome: { ok: true },
@@ -218,13 +222,16 @@ describe('last known good', () => {
     await host.verb('early');
     expect(await host.kernel()).toEqual(before);
     await host.start();
-    expect(await sensor.status()).toMatchObject({ ordering: orderingOf(5), outcome: { ok: true } });
+    expect(await sensor.status()).toMatchObject({
+      assignmentVersion: assignmentVersionOf(5),
+      outcome: { ok: true },
+    });
   });
 
   it('takes the place of a snapshot that is cut', async () => {
     await host.start();
     await sensor.apply(envelope({ generation: 5 }));
-    await sensor.confirm(orderingOf(5));
+    await sensor.confirm(assignmentVersionOf(5));
     await sensor.apply(envelope({ generation: 6 }));
     await host.stop('SIGKILL');
     await truncate(join(host.dir, 'state/snapshot'), 100);
@@ -233,8 +240,8 @@ describe('last known good', () => {
     expect((await host.kernel())['hostward']).toContain('enforce-5');
     await host.start();
     expect(await sensor.status()).toMatchObject({
-      ordering: orderingOf(5),
-      highest: orderingOf(6),
+      assignmentVersion: assignmentVersionOf(5),
+      highest: assignmentVersionOf(6),
     });
   });
 
@@ -252,7 +259,7 @@ describe('last known good', () => {
     await host.start();
     const guarded = { mode: 'audit', suspension: { by: 'boot-guard' } };
     expect(await sensor.status()).toMatchObject(guarded);
-    await sensor.confirm(orderingOf(5));
+    await sensor.confirm(assignmentVersionOf(5));
     const renewed = await sensor.apply(envelope({ generation: 6, mark: 'same' }));
     expect(renewed).toMatchObject(guarded);
     expect((await host.kernel())['hostward']).toContain('audit-same');
@@ -263,7 +270,7 @@ describe('last known good', () => {
   it('is loaded as ever after boots of a minute, each of which led to the control plane', async () => {
     await host.start();
     await sensor.apply(envelope({ generation: 5, mark: 'same' }));
-    await sensor.confirm(orderingOf(5));
+    await sensor.confirm(assignmentVersionOf(5));
     const boots = join(host.dir, 'state/boots');
     const counted = () => readFileSync(boots, 'utf8').trim().split(' ')[1];
     for (let boot = 0; boot < 5; boot += 1) {
@@ -273,7 +280,7 @@ describe('last known good', () => {
       expect((await host.kernel())['hostward']).toContain('enforce-same');
       await host.start();
       expect(counted()).toBe(boot === 0 ? '3' : '1');
-      await sensor.confirm(orderingOf(5));
+      await sensor.confirm(assignmentVersionOf(5));
       await stateWhen(() => counted() === '0');
     }
   });
@@ -281,13 +288,13 @@ describe('last known good', () => {
   it('stays in audit where a boot led to the control plane in audit alone', async () => {
     await host.start();
     await sensor.apply(envelope({ generation: 5, mark: 'same' }));
-    await sensor.confirm(orderingOf(5));
+    await sensor.confirm(assignmentVersionOf(5));
     await host.stop();
     const boots = join(host.dir, 'state/boots');
     await writeFile(boots, 'another-boot 3\n');
     await host.verb('early');
     await host.start();
-    await sensor.confirm(orderingOf(5));
+    await sensor.confirm(assignmentVersionOf(5));
     await sensor.status();
     expect(await readFile(boots, 'utf8')).toMatch(/ 4$/m);
     expect((await host.kernel())['hostward']).toContain('audit-same');
@@ -310,19 +317,24 @@ describe('commit-confirm', () => {
   it('without a denial of our own an outage opens nothing: unconfirmed, and it stays', async () => {
     await host.start('--confirm-timeout', '200');
     await sensor.apply(envelope({ generation: 5 }));
-    await sensor.confirm(orderingOf(5));
+    await sensor.confirm(assignmentVersionOf(5));
     await sensor.apply(envelope({ generation: 6 }));
     const state = await stateWhen(({ confirm }) => confirm?.state !== 'waiting');
-    expect(state).toMatchObject({ confirm: { state: 'unconfirmed' }, ordering: orderingOf(6) });
+    expect(state).toMatchObject({
+      confirm: { state: 'unconfirmed' },
+      assignmentVersion: assignmentVersionOf(6),
+    });
     expect((await host.kernel())['hostward']).toContain('enforce-6');
-    await sensor.confirm(orderingOf(6));
+    await sensor.confirm(assignmentVersionOf(6));
     expect(await sensor.status()).toMatchObject({ confirm: { state: 'confirmed' } });
   });
 
   it('refuses to confirm what is not in force', async () => {
     await host.start();
     await sensor.apply(envelope({ generation: 5 }));
-    await expect(sensor.confirm(orderingOf(4))).rejects.toMatchObject({ code: 'not-in-force' });
+    await expect(sensor.confirm(assignmentVersionOf(4))).rejects.toMatchObject({
+      code: 'not-in-force',
+    });
   });
 });
 
@@ -340,20 +352,20 @@ describe('the client', () => {
     expect(await eventOf('loaded', 1)).toEqual(first);
   });
 
-  it('is told what came after a line of the journal that was cut, and nothing of that line', async () => {
+  it('is told what came after a line of the audit log that was cut, and nothing of that line', async () => {
     await host.start();
     await sensor.apply(envelope({ generation: 5 }));
     const first = await eventOf('loaded', 1);
     await host.stop('SIGKILL');
     const cut = `{"seq":${first.seq + 1},"time":${first.time},"type":"loaded","info":"{}`;
-    await appendFile(join(host.dir, 'state/journal'), cut);
+    await appendFile(join(host.dir, 'state/audit-log'), cut);
     await host.start();
     await sensor.apply(envelope({ generation: 6 }));
     await host.stop('SIGKILL');
     await host.start();
     const next = await eventOf('loaded', first.seq);
     expect(next.info).toBe('6'.padStart(64, '0'));
-    expect(await readFile(join(host.dir, 'state/journal'), 'utf8')).toContain(`${cut}\n{`);
+    expect(await readFile(join(host.dir, 'state/audit-log'), 'utf8')).toContain(`${cut}\n{`);
   });
 
   it('says that the sensor is away, and connects again when it is back', async () => {
@@ -391,7 +403,11 @@ describe('a host without AppArmor', () => {
     await rm(join(host.dir, 'security/apparmor'), { recursive: true });
     await host.start();
     const state = await sensor.apply(envelope({ generation: 5 }));
-    expect(state).toMatchObject({ enforcer: 'none', profiles: [], ordering: orderingOf(5) });
+    expect(state).toMatchObject({
+      enforcer: 'none',
+      profiles: [],
+      assignmentVersion: assignmentVersionOf(5),
+    });
     await expect(access(join(host.dir, 'security/apparmor'))).rejects.toThrow();
   });
 });

@@ -1,4 +1,4 @@
-import type { Ordering } from '#contracts';
+import type { AssignmentVersion } from '#contracts';
 import { bytesField, type Frame, MSG, numberField, TAG, textField } from './protocol.js';
 import { Sensor, SensorUnavailableError } from './sensor.js';
 import { SensorConnection } from './sensor-connection.js';
@@ -69,12 +69,12 @@ export class SocketSensor extends Sensor {
     );
   }
 
-  async confirm(ordering: Ordering): Promise<void> {
+  async confirm(assignmentVersion: AssignmentVersion): Promise<void> {
     const connection = await this.connection();
     const fields = [
-      numberField(TAG.EPOCH, BigInt(ordering.epoch)),
-      numberField(TAG.GENERATION, BigInt(ordering.generation)),
-      numberField(TAG.ISSUED_AT, ordering.issuedAt),
+      numberField(TAG.EPOCH, BigInt(assignmentVersion.epoch)),
+      numberField(TAG.GENERATION, BigInt(assignmentVersion.generation)),
+      numberField(TAG.ISSUED_AT, assignmentVersion.issuedAt),
     ];
     await connection.request(MSG.CONFIRM, fields, MSG.DONE, this.options.callTimeoutMs);
   }

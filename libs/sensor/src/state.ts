@@ -1,4 +1,4 @@
-import type { BpfLosses, Ordering, VisibilityLosses } from '#contracts';
+import type { BpfLosses, AssignmentVersion, VisibilityLosses } from '#contracts';
 import {
   decimal,
   flag,
@@ -14,7 +14,7 @@ import {
 
 /**
  * What the sensor found in the kernel: JSON written by libs/sensor/native/src/state.c. Times are ms since 1970.
- * `ordering` is what is enforced, `highest` the greatest ever accepted; they differ after a fallback.
+ * `assignmentVersion` is what is enforced, `highest` the greatest ever accepted; they differ after a fallback.
  */
 export interface SensorState {
   readonly version: string;
@@ -23,13 +23,13 @@ export interface SensorState {
   readonly mode: 'enforce' | 'audit' | 'off';
   /** Programs of type LSM can be loaded here (what the BPF enforcer needs). */
   readonly bpfLsm: boolean;
-  readonly ordering?: Ordering;
-  readonly highest?: Ordering;
+  readonly assignmentVersion?: AssignmentVersion;
+  readonly highest?: AssignmentVersion;
   readonly expiresAt?: number;
   /** The assignment in force has expired, by the latest of the clock and the last signed time; it stays in force. */
   readonly stale?: boolean;
   readonly digest?: string;
-  /** base64 of the compiler's opaque CompileReport for `ordering`. */
+  /** base64 of the compiler's opaque CompileReport for `assignmentVersion`. */
   readonly report?: string;
   /** Of the last APPLY, load or fallback; `ok` is said only after read-back. */
   readonly outcome: { readonly ok: boolean; readonly code?: string; readonly message?: string };
@@ -211,7 +211,7 @@ export interface SensorParent {
   readonly exec?: string;
 }
 
-const ordering: Parser<Ordering> = record({
+const assignmentVersion: Parser<AssignmentVersion> = record({
   epoch: decimal,
   generation: decimal,
   issuedAt: integer,
@@ -266,8 +266,8 @@ const state: Parser<SensorState> = record({
   enforcer: oneOf('apparmor', 'bpf', 'none'),
   mode: oneOf('enforce', 'audit', 'off'),
   bpfLsm: flag,
-  ordering: optional(ordering),
-  highest: optional(ordering),
+  assignmentVersion: optional(assignmentVersion),
+  highest: optional(assignmentVersion),
   expiresAt: optional(integer),
   stale: optional(flag),
   digest: optional(text),

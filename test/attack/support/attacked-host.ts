@@ -135,7 +135,12 @@ export class AttackedHost {
 
   /** Everything that decides what is enforced, byte by byte. */
   async everything(): Promise<string> {
-    const names = ['state/snapshot', 'state/memory', 'trust/root.json', 'trust/floors.json'];
+    const names = [
+      'state/snapshot',
+      'state/memory',
+      'trust/root.json',
+      'trust/minimum-versions.json',
+    ];
     const files = names.map((name) => readFile(join(this.dir, name), 'hex').catch(() => 'none'));
     return (await Promise.all(files)).join('\n');
   }

@@ -7,12 +7,12 @@ import {
   type SuspensionOrder,
   buildCommit,
   encodeEnvelope,
-  generateHostKey,
+  generateChannelKey,
   generateSealingKey,
   generateSigningKey,
   loadSigner,
   sealBundle,
-  sealHostKey,
+  sealChannelKey,
   signAuthored,
   signPolicy,
   signRoot,
@@ -38,7 +38,7 @@ export interface Parcel {
 
 /** An enrolled host as the control plane knows it. */
 export interface Enrolled extends Identity {
-  readonly hostKey: Buffer;
+  readonly channelKey: Buffer;
   readonly sealingKey: string;
 }
 
@@ -50,7 +50,7 @@ export class Authority {
   online = generateSigningKey();
   readonly author = generateSigningKey();
   readonly second = generateSigningKey();
-  readonly secret = generateHostKey();
+  readonly secret = generateChannelKey();
   readonly roots: SignedDocument[] = [];
 
   constructor(first: Partial<RootDocument> = {}) {
@@ -98,7 +98,7 @@ export class Authority {
       nodeId: generateSigningKey().keyid,
       sealingKey,
       sealingPrivateKey: privateKey,
-      hostKey: generateHostKey(),
+      channelKey: generateChannelKey(),
       root: this.roots.at(-1),
     };
   }
@@ -110,11 +110,11 @@ export class Authority {
     const { epoch, mode } = root.document;
     const groups = mode === 'authored' ? revised(parcel.groups ?? {}) : undefined;
     const bundle = sealBundle(revised(parcel.policies ?? {}), this.secret, { groups });
-    const { nodeId, hostKey, sealingKey } = to;
+    const { nodeId, channelKey, sealingKey } = to;
     const assignment = {
       nodeId,
-      hostKey,
-      sealedHostKey: await sealHostKey(hostKey, { sealingKey, nodeId, epoch }),
+      channelKey,
+      sealedChannelKey: await sealChannelKey(channelKey, { sealingKey, nodeId, epoch }),
       expiresAt: issuedAt + (parcel.validMs ?? HOUR_MS),
       reportEpoch: 0,
       bundleDigest: bundle.digest,
@@ -123,7 +123,7 @@ export class Authority {
       ...(parcel.suspension && { suspension: parcel.suspension }),
     };
     const { records } = buildCommit({
-      ordering: { epoch, generation: String(generation), issuedAt },
+      assignmentVersion: { epoch, generation: String(generation), issuedAt },
       root,
       earlierRoots: roots.slice(0, -1),
       signer: signerOf(this.online),

@@ -7,7 +7,7 @@ export interface FiledSecret {
   readonly word: string;
 }
 
-const SECRET_FILE = /\.(key|secret|password)$|^host-key\.json$/;
+const SECRET_FILE = /\.(key|secret|password)$|^channel-key\.json$/;
 /** As much of a secret as nothing else has. */
 const WORD_CHARS = 40;
 /** What of the second line of a P-256 key in PEM is of its private number; the rest is public. */

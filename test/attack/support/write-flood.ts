@@ -20,7 +20,7 @@ export interface WriteOrders {
   readonly password: string;
   readonly nodeId: string;
   /** Base64. */
-  readonly hostKey: string;
+  readonly channelKey: string;
   readonly run: AgentRun;
   readonly forMs: number;
 }
@@ -43,11 +43,11 @@ function connection(to: keyof WriteOrders['ports']): RedisConnection {
 }
 
 function sealedAlerts(): Buffer {
-  const { hostKey, nodeId, run } = orders;
+  const { channelKey, nodeId, run } = orders;
   const batch = { ...alertBatch('watched', alerts + 1, alerts + ALERTS), run };
   alerts += ALERTS;
   const bytes = Buffer.from(JSON.stringify(batch));
-  return Buffer.from(sealEvents(Buffer.from(hostKey, 'base64'), nodeId, bytes));
+  return Buffer.from(sealEvents(Buffer.from(channelKey, 'base64'), nodeId, bytes));
 }
 
 function writing(): () => Promise<unknown> {

@@ -146,7 +146,7 @@ function reachOf(vm: Vm): object {
   return { ansible_port: vm.reach.port, ansible_ssh_private_key_file: vm.reach.keyFile };
 }
 
-/** Host keys of VMs are new in each run; everything else is as a user has it. */
+/** Channel keys of VMs are new in each run; everything else is as a user has it. */
 function configuration(folder: string): string {
   return `[defaults]
 inventory = inventory.json

@@ -4,7 +4,7 @@ export type Outcome = 'EACCES' | 'EPERM' | { readonly open: string };
 /** A way round a rule, tried on each enforcer; what stands here is what happens, and SECURITY.md says it in words. */
 export interface BypassRow {
   readonly name: string;
-  /** By a user without rights, not by root. */
+  /** By a user without permissions, not by root. */
   readonly user?: true;
   /** Shell commands of root before and after the attempt. */
   readonly setUp?: string;

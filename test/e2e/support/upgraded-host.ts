@@ -22,7 +22,7 @@ export class UpgradedHost {
     const rolledBack = await eventually('the host tells it', 5 * MINUTES, async () => {
       const status = await this.product.nodeStatus(this.vm.name);
       return status.rolledBack?.from === from && status.rolledBack;
-    }).catch((error: Error) => this.#withJournal(error));
+    }).catch((error: Error) => this.#withAuditLog(error));
     expect(rolledBack.reason).toMatch(reason);
     return rolledBack;
   }
@@ -32,7 +32,7 @@ export class UpgradedHost {
     await eventually('the upgrade is judged', 5 * MINUTES, async () => {
       const { stdout } = await this.vm.ssh(WATCH, { allowFailure: true });
       return stdout === '';
-    }).catch((error: Error) => this.#withJournal(error));
+    }).catch((error: Error) => this.#withAuditLog(error));
   }
 
   /** Waits until the host tells of no roll-back any more. */
@@ -68,7 +68,7 @@ export class UpgradedHost {
     return stdout.split('\n').filter(Boolean);
   }
 
-  #withJournal(error: unknown): Promise<never> {
+  #withAuditLog(error: unknown): Promise<never> {
     const timers = 'systemctl list-timers --no-pager --all hostward-upgrade.timer';
     return withJournal(this.vm, error, `${WATCH}; ${timers}; systemctl list-jobs --no-pager`);
   }

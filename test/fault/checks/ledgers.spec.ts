@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { journalEntry } from '#bundle';
+import { auditLogEntry } from '#bundle';
 import type { Line } from '../history.js';
 import {
   broken,
@@ -15,7 +15,7 @@ import {
 import type { Rule } from './violation.js';
 
 const last = goodHistory().find((line) => line.type === 'quiet')?.final;
-const [journal, alerts] = [last?.journal ?? [], last?.alerts ?? []];
+const [auditLog, alerts] = [last?.auditLog ?? [], last?.alerts ?? []];
 const denied = { node: 'h1', resource: '/denied/9' };
 const label = done(
   10,
@@ -32,17 +32,17 @@ describe('the check of what is kept for ever', () => {
   it.each<[string, Rule, Line[]]>([
     [
       'a change without its entry',
-      'journal',
+      'auditLog',
       goodHistory().map((line) =>
         line.type === 'committed'
-          ? { ...line, changes: line.changes.filter(({ key }) => key !== 'journal/head') }
+          ? { ...line, changes: line.changes.filter(({ key }) => key !== 'audit-log/head') }
           : line,
       ),
     ],
-    ['a change with the entry of another one', 'journal', withLines(...label)],
+    ['a change with the entry of another one', 'auditLog', withLines(...label)],
     [
       'a change with the entry of the same of another host',
-      'journal',
+      'auditLog',
       withLines(
         ...done(
           10,
@@ -51,38 +51,42 @@ describe('the check of what is kept for ever', () => {
         ),
       ),
     ],
-    ['an entry that is lost', 'journal', ending({ journal: journal.slice(0, -1) })],
+    ['an entry that is lost', 'auditLog', ending({ auditLog: auditLog.slice(0, -1) })],
     [
       'an entry that is doubled',
-      'journal',
-      ending({ journal: journal.flatMap((entry) => (entry.seq === 3 ? [entry, entry] : [entry])) }),
+      'auditLog',
+      ending({
+        auditLog: auditLog.flatMap((entry) => (entry.seq === 3 ? [entry, entry] : [entry])),
+      }),
     ],
     [
       'a chain that is broken',
-      'journal',
+      'auditLog',
       ending({
-        journal: journal.map((entry) =>
+        auditLog: auditLog.map((entry) =>
           entry.seq === 4 ? { ...entry, prev: 'f'.repeat(64) } : entry,
         ),
       }),
     ],
     [
       'an entry that says something else under its hash',
-      'journal',
+      'auditLog',
       ending({
-        journal: journal.map((entry) => (entry.seq === 4 ? { ...entry, actor: 'nobody' } : entry)),
+        auditLog: auditLog.map((entry) =>
+          entry.seq === 4 ? { ...entry, actor: 'nobody' } : entry,
+        ),
       }),
     ],
     [
       'an entry that says something else in etcd',
-      'journal',
+      'auditLog',
       goodHistory().map((line) =>
         line.type === 'committed' && line.revision === 5
           ? {
               ...line,
               changes: line.changes.map((change) =>
-                change.key === 'journal/head'
-                  ? { ...change, value: { ...journal[3], actor: 'nobody' } }
+                change.key === 'audit-log/head'
+                  ? { ...change, value: { ...auditLog[3], actor: 'nobody' } }
                   : change,
               ),
             }
@@ -91,10 +95,12 @@ describe('the check of what is kept for ever', () => {
     ],
     [
       'a chain that was written anew behind a change',
-      'journal',
+      'auditLog',
       ending({
-        journal: journal.map((entry) =>
-          entry.seq === journal.length ? journalEntry({ ...contentOf(entry), actor: 'x' }) : entry,
+        auditLog: auditLog.map((entry) =>
+          entry.seq === auditLog.length
+            ? auditLogEntry({ ...contentOf(entry), actor: 'x' })
+            : entry,
         ),
       }),
     ],
@@ -133,6 +139,6 @@ describe('the check of what is kept for ever', () => {
   });
 });
 
-function contentOf({ hash: _hash, ...content }: (typeof journal)[number]) {
+function contentOf({ hash: _hash, ...content }: (typeof auditLog)[number]) {
   return content;
 }

@@ -1,16 +1,16 @@
-import { journalEntry, JOURNAL_START, type JournalEntry } from '#bundle';
+import { auditLogEntry, AUDIT_LOG_START, type AuditLogEntry } from '#bundle';
 import type { Final, Line } from '../history.js';
 import type { Commit, Truth } from '../truth.js';
 import { changeOf, isApply } from './asked.js';
 import type { Violation } from './violation.js';
 
-/** What is kept for ever: the journal, and the alerts. */
+/** What is kept for ever: the audit log, and the alerts. */
 export function checkLedgers(lines: readonly Line[], truth: Truth): Violation[] {
   const end = lines.find((line) => line.type === 'quiet');
   if (end === undefined) return [];
   return [
     ...[...unjournalled(truth), ...chain(end.final), ...entries(end.final, truth)].map(
-      (what): Violation => ({ rule: 'journal', at: 0, what }),
+      (what): Violation => ({ rule: 'auditLog', at: 0, what }),
     ),
     ...alerts(lines, end.final, truth).map((what): Violation => ({ rule: 'alerts', at: 0, what })),
   ];
@@ -36,8 +36,8 @@ function unjournalled(truth: Truth): string[] {
 }
 
 /** By the product's own way to make one. */
-function isItself({ hash, ...content }: JournalEntry): boolean {
-  return journalEntry(content).hash === hash;
+function isItself({ hash, ...content }: AuditLogEntry): boolean {
+  return auditLogEntry(content).hash === hash;
 }
 
 const APPLY = 'apply';
@@ -70,23 +70,23 @@ function toldOf(commit: Commit, truth: Truth): readonly string[] {
 /** With the machine its identity goes, and what break-glass it had. */
 const GO_WITH_IT = [TOLD_AS.replace, TOLD_AS.offboarding];
 
-function chain({ journal }: Final): string[] {
-  return journal.flatMap((entry, index) => {
+function chain({ auditLog }: Final): string[] {
+  return auditLog.flatMap((entry, index) => {
     const { seq, prev } = entry;
-    const before = journal[index - 1] ?? JOURNAL_START;
-    if (seq !== index + 1) return [`entry ${index + 1} of the journal is missing or doubled`];
+    const before = auditLog[index - 1] ?? AUDIT_LOG_START;
+    if (seq !== index + 1) return [`entry ${index + 1} of the audit log is missing or doubled`];
     if (prev !== before.hash) return [`entry ${seq} does not follow ${seq - 1}`];
     return isItself(entry) ? [] : [`entry ${seq} as stored is not what its hash was made of`];
   });
 }
 
 /** Every entry that etcd ever held as the newest is stored. */
-function entries({ journal }: Final, { commits }: Truth): string[] {
-  const stored = new Set(journal.map(({ hash }) => hash));
+function entries({ auditLog }: Final, { commits }: Truth): string[] {
+  const stored = new Set(auditLog.map(({ hash }) => hash));
   return commits.flatMap(({ entry, revision }) =>
     entry === undefined || stored.has(entry.hash)
       ? []
-      : [`entry ${entry.seq} (${entry.action}) of revision ${revision} is not in the journal`],
+      : [`entry ${entry.seq} (${entry.action}) of revision ${revision} is not in the audit log`],
   );
 }
 

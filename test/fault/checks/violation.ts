@@ -21,7 +21,7 @@ export const RULES = {
     'at rest each live host has a user and an assignment on its own Redis, and nobody has one elsewhere',
   durable: 'what was answered has happened, what was refused has not, and nobody else wrote',
   ordered: 'changes happen in the order in which they were answered',
-  journal: 'each committed change is in the journal, once, in one chain',
+  auditLog: 'each committed change is in the audit log, once, in one chain',
   alerts: 'each denial is in the store, once',
 } as const;
 export type Rule = keyof typeof RULES;

@@ -29,8 +29,8 @@ const PLANT: Readonly<Record<AgentMistake, () => void>> = {
       'apply',
       (shipped) =>
         async function (this: SensorWatch, envelope) {
-          const { ordering, bundleDigest: digest } = decodeEnvelope(envelope).record;
-          handedOver.set(this, { ordering, digest });
+          const { assignmentVersion, bundleDigest: digest } = decodeEnvelope(envelope).record;
+          handedOver.set(this, { assignmentVersion, digest });
           for (const tell of told) tell();
           const state = await shipped.call(this, envelope);
           handedOver.delete(this);

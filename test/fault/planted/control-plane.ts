@@ -58,7 +58,7 @@ const PLANT: Readonly<Record<ControlPlaneMistake, (configFile: string) => void>>
         },
     );
   },
-  'journals no change': (configFile) => {
+  'records no change in the audit log': (configFile) => {
     const config = readConfig(configFile);
     const { etcd: credentials } = loadMaterial(config);
     const etcd = EtcdStore.connect({ hosts: config.etcd.hosts, credentials, callTimeoutMs: 5_000 });
@@ -224,7 +224,7 @@ function replaceCommitOfPolicies(mistake: (commit: Commit) => ReturnType<Commit>
   );
 }
 
-function isOfPolicy({ journal: { action } }: LedgerChange): boolean {
+function isOfPolicy({ auditLog: { action } }: LedgerChange): boolean {
   return action === 'apply' || action.startsWith('policy.');
 }
 

@@ -14,7 +14,7 @@ interface Planted {
 export const CONTROL_PLANE_MISTAKES = {
   'forgets deletions': { rules: ['committed', 'settled'] },
   'follows no label that moves': { rules: ['committed', 'settled'] },
-  'journals no change': { rules: ['journal'] },
+  'records no change in the audit log': { rules: ['auditLog'] },
   'answers before it has committed': { rules: ['durable'] },
   'says what is wanted, not what is': { rules: ['said', 'settled'] },
   'commits in another order than it answers': { rules: ['durable', 'ordered'] },

@@ -58,7 +58,7 @@ const POSTGRES_LINKS = { 'control plane': 'postgresql', replica: 'postgresql@rep
 export interface ClusterOptions {
   /** That control planes, agents or sensors make. */
   readonly mistake?: Mistake;
-  /** Alerts and journal lie in files of each control plane. */
+  /** Alerts and audit log lie in files of each control plane. */
   readonly inFiles?: boolean;
   /** By default a replica. */
   readonly redis?: RedisLayout;
@@ -121,7 +121,7 @@ export class Cluster {
     return (this.#sensor ??= this.#buildSensor());
   }
 
-  /** Where alerts and journal are; undefined where they lie in files. */
+  /** Where alerts and audit log are; undefined where they lie in files. */
   get postgres(): FaultedPostgres | undefined {
     return this.#postgres;
   }

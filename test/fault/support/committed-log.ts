@@ -6,7 +6,7 @@ import type { Change, History } from '../history.js';
 import { etcdctlLogin, leaderIndex, type EtcdLogin } from './etcd-members.js';
 
 const ROOT = '/hostward/v1/';
-const KEPT = ['policy/', 'node/', 'revoke/', 'suspend/', 'journal/head'];
+const KEPT = ['policy/', 'node/', 'revoke/', 'suspend/', 'audit-log/head'];
 const SENTINEL = '/fault/sentinel';
 const AGAIN_MS = 500;
 

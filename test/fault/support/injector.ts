@@ -249,7 +249,7 @@ export class Injector {
 
   #postgres(): FaultedPostgres {
     const { postgres } = this.cluster;
-    if (!postgres) throw new LackingHere('alerts and journal lie in files');
+    if (!postgres) throw new LackingHere('alerts and audit log lie in files');
     return postgres;
   }
 

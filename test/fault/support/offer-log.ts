@@ -3,7 +3,8 @@ import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import type { History, Order } from '../history.js';
 
 const ASSIGNMENT = /^hw:n:([0-9a-f]+):asg$/;
-const ORDERING = /^{"v":1,"ordering":{"epoch":"(\d+)","generation":"(\d+)","issuedAt":(\d+)}/;
+const ASSIGNMENT_VERSION =
+  /^{"v":1,"assignmentVersion":{"epoch":"(\d+)","generation":"(\d+)","issuedAt":(\d+)}/;
 /** `+TIME [DATABASE SOURCE] "WORD" "WORD"`; the source of what a script does is `lua`. */
 const COMMAND = /^\+[\d.]+ \[\d+ (\S+)\] "(.*)"$/;
 /** What empties it, or makes it a master or a replica: what it has afterwards, it may have from another node. */
@@ -72,7 +73,7 @@ export class OfferLog {
 
   #set([key = '', record = '']: readonly string[]): void {
     const nodeId = ASSIGNMENT.exec(key)?.[1];
-    const numbers = ORDERING.exec(record.replaceAll('\\"', '"'))?.slice(1);
+    const numbers = ASSIGNMENT_VERSION.exec(record.replaceAll('\\"', '"'))?.slice(1);
     if (nodeId === undefined || numbers === undefined || this.#isStopped) return;
     const order = numbers.map(Number) as unknown as Order;
     this.history.write({ type: 'offered', redis: this.redis, nodeId, order });

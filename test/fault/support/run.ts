@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Alert, JournalEntryView, PolicyStatus, PolicyView } from '#contracts';
+import type { Alert, AuditLogEntryView, PolicyStatus, PolicyView } from '#contracts';
 import { AppArmorParser } from '#testing';
 import type { ControlPlane } from '../../../apps/cli/src/client/control-plane.js';
 import { check } from '../checker.js';
@@ -181,7 +181,7 @@ export class FaultRun {
     for (;;) {
       await this.cluster.log.caughtUp(SETTLES_WITHIN_MS);
       const final = await this.#final();
-      const isSettled = !this.#breaks(['settled', 'apart', 'alerts', 'journal'], final);
+      const isSettled = !this.#breaks(['settled', 'apart', 'alerts', 'auditLog'], final);
       if (isSettled || Date.now() > deadline) return { final, isSettled };
       await delay(ASK_EVERY_MS);
     }
@@ -223,12 +223,12 @@ export class FaultRun {
   }
 
   async #final(): Promise<Final> {
-    const journal = await this.#stored<JournalEntryView>('/v1/journal', ({ hash }) => hash);
+    const auditLog = await this.#stored<AuditLogEntryView>('/v1/audit-log', ({ hash }) => hash);
     const hosts = [...this.#hosts.values()].flatMap(({ tap }) => (tap?.last ? [tap.last] : []));
     return {
       policies: await this.#policies(),
       hosts,
-      journal: journal.toSorted((a, b) => a.seq - b.seq),
+      auditLog: auditLog.toSorted((a, b) => a.seq - b.seq),
       alerts: await this.#alerts(),
       held: await this.cluster.redis.held(),
     };

@@ -1,4 +1,4 @@
-import { JOURNAL_START, journalEntry, type JournalEntry } from '#bundle';
+import { AUDIT_LOG_START, auditLogEntry, type AuditLogEntry } from '#bundle';
 import { check } from '../checker.js';
 import type { Rule } from '../checks/violation.js';
 import type {
@@ -13,15 +13,15 @@ import type {
   Unstamped,
 } from '../history.js';
 
-const HEAD = 'journal/head';
+const HEAD = 'audit-log/head';
 
 /** What an entry says of a change. */
-type Told = Pick<JournalEntry, 'action' | 'object'>;
+type Told = Pick<AuditLogEntry, 'action' | 'object'>;
 
 /** The next entry of a chain that is as it should be. */
-function entryAfter(before: JournalEntry | undefined, { action, object }: Told): JournalEntry {
-  const { seq, hash } = before ?? JOURNAL_START;
-  return journalEntry({
+function entryAfter(before: AuditLogEntry | undefined, { action, object }: Told): AuditLogEntry {
+  const { seq, hash } = before ?? AUDIT_LOG_START;
+  return auditLogEntry({
     ...{ v: 1, seq: seq + 1, time: '2026-01-01T00:00:00.000Z', actor: 'admin', source: '' },
     ...{ action, object, revision: String(seq), outcome: 'done', detail: {}, prev: hash },
   });
@@ -78,7 +78,7 @@ const final: Final = {
     },
   ],
   hosts: [sighting('h1', 8, web), sighting('h2', 8, web)],
-  journal: [],
+  auditLog: [],
   alerts: [
     { node: 'h1', resource: '/denied/1' },
     { node: 'h2', resource: '/denied/2' },
@@ -154,17 +154,17 @@ function unjournalled(): Line[] {
 
 /** Each change brings the next entry of one chain, and all of them are stored. */
 function journalled(lines: readonly Line[]): Line[] {
-  const journal: JournalEntry[] = [];
+  const auditLog: AuditLogEntry[] = [];
   const withEntry = (change: Change): Change => {
     if (change.key !== HEAD) return change;
-    const value = entryAfter(journal.at(-1), change.value as Told);
-    journal.push(value);
+    const value = entryAfter(auditLog.at(-1), change.value as Told);
+    auditLog.push(value);
     return { ...change, value };
   };
   const chained = lines.map((line) =>
     line.type === 'committed' ? { ...line, changes: line.changes.map(withEntry) } : line,
   );
-  return endingIn(chained, { journal });
+  return endingIn(chained, { auditLog });
 }
 
 /** The same with another end. */

@@ -16,7 +16,7 @@ const CI_MINUTES = 5;
 export const CHOSEN = env['HOSTWARD_FAULT_SEED'];
 
 /**
- * The test of one seed; with an even one alerts and journal lie in files, with a multiple of three hosts are split over
+ * The test of one seed; with an even one alerts and audit log lie in files, with a multiple of three hosts are split over
  * two Redis. Its history and the logs of all programs stay
  * where the checker has found something.
  */

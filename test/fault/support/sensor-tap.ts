@@ -3,7 +3,7 @@ import { EventEmitter, once } from 'node:events';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import type { Ordering } from '#contracts';
+import type { AssignmentVersion } from '#contracts';
 import {
   encodeFrame,
   FrameDecoder,
@@ -159,7 +159,7 @@ function sightingOf(node: string, state: SensorState): Sighting {
   };
   return {
     node,
-    order: orderOf(state.ordering),
+    order: orderOf(state.assignmentVersion),
     highest: orderOf(state.highest),
     fellBack: state.confirm?.state === 'fell-back',
     confirmed: state.confirm?.state === 'confirmed',
@@ -168,8 +168,14 @@ function sightingOf(node: string, state: SensorState): Sighting {
   };
 }
 
-function orderOf(ordering: Ordering | undefined): Order | undefined {
-  return ordering && [Number(ordering.epoch), Number(ordering.generation), ordering.issuedAt];
+function orderOf(assignmentVersion: AssignmentVersion | undefined): Order | undefined {
+  return (
+    assignmentVersion && [
+      Number(assignmentVersion.epoch),
+      Number(assignmentVersion.generation),
+      assignmentVersion.issuedAt,
+    ]
+  );
 }
 
 function isSame(a: Sighting, b: Sighting | undefined): boolean {

@@ -43,7 +43,7 @@ class SpoolConfig {
   maxBytes: number = 64 * 1024 * 1024;
 }
 
-class StatementConfig {
+class SignedStatusConfig {
   @IsInt({ message: 'must be a whole number of seconds' })
   @Min(1, { message: 'must be at least 1' })
   @Max(3600, { message: 'must be at most 3600' })
@@ -89,8 +89,8 @@ export class AgentConfig {
   /** How often the host signs its state: not more often than minSeconds at changes, else about every everySeconds. */
   @IsObject({ message: 'must be a mapping with minSeconds and everySeconds' })
   @ValidateNested()
-  @Type(() => StatementConfig)
-  statement: StatementConfig = new StatementConfig();
+  @Type(() => SignedStatusConfig)
+  signedStatus: SignedStatusConfig = new SignedStatusConfig();
 
   @Matches(ABSOLUTE_PATH, { message: 'must be an absolute path' })
   stateDir: string = '/var/lib/hostward';

@@ -2,19 +2,19 @@ import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** Mode, and owner where it is not the writer. */
-export interface FileRights {
+export interface FilePermissions {
   readonly mode: number;
   readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
 /**
- * Writes the whole file or leaves the old one: temporary file, fsync, rename, fsync of the folder. The rights are set
+ * Writes the whole file or leaves the old one: temporary file, fsync, rename, fsync of the folder. The permissions are set
  * before the rename, so that a secret is never readable by others, not even for a moment.
  */
 export async function writeFileAtomic(
   path: string,
   content: string | Uint8Array,
-  rights: FileRights,
+  rights: FilePermissions,
 ): Promise<void> {
   const temporary = `${path}.new`;
   await rm(temporary, { force: true });
@@ -31,7 +31,7 @@ export async function writeFileAtomic(
 async function writeAndSync(
   path: string,
   content: string | Uint8Array,
-  rights: FileRights,
+  rights: FilePermissions,
 ): Promise<void> {
   const handle = await open(path, 'wx', 0o600);
   try {

@@ -10,7 +10,7 @@ export interface HostFiles {
   readonly root: string;
   /** The node id, hex, and a newline. */
   readonly nodeId: string;
-  /** X25519 private key, base64 of PKCS #8 DER: opens the host key; root's, readable by the agent's group. */
+  /** X25519 private key, base64 of PKCS #8 DER: opens the channel key; root's, readable by the agent's group. */
   readonly sealingKey: string;
   readonly agentDir: string;
   /** Ed25519 private key, base64 of PKCS #8 DER. */
@@ -29,10 +29,10 @@ export interface HostFiles {
   readonly redisSecretNext: string;
   /** Where redirects have led this host, as JSON. */
   readonly placement: string;
-  /** The host key of the newest epoch that was proved, for reports while Redis is empty. */
-  readonly hostKey: string;
-  /** Signed heads of this control plane's journal that were seen: another one's goes on from a backup of it. */
-  readonly journalHeads: string;
+  /** The channel key of the newest epoch that was proved, for reports while Redis is empty. */
+  readonly channelKey: string;
+  /** Signed heads of this control plane's audit log that were seen: another one's goes on from a backup of it. */
+  readonly auditLogHeads: string;
   /** The name that the host enrolled under, and a newline. */
   readonly name: string;
   readonly spoolDir: string;
@@ -64,8 +64,8 @@ export function hostFiles(stateDir: string, place = ''): HostFiles {
     redisSecret: join(agentDir, 'redis.secret'),
     redisSecretNext: join(agentDir, 'redis.secret.next'),
     placement: join(agentDir, 'control-plane.json'),
-    hostKey: join(agentDir, 'host-key.json'),
-    journalHeads: join(agentDir, place, 'journal-heads.json'),
+    channelKey: join(agentDir, 'channel-key.json'),
+    auditLogHeads: join(agentDir, place, 'audit-log-heads.json'),
     name: join(agentDir, 'name'),
     spoolDir: join(agentDir, 'spool'),
     health: join(agentDir, 'health.json'),

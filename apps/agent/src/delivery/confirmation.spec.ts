@@ -1,13 +1,13 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { Log } from '#observability';
 import { Reachability } from '../health/reachability.js';
-import { Surroundings } from '../health/surroundings.js';
+import { Context } from '../health/context.js';
 import { SensorWatch } from '../sensor/sensor-watch.js';
 import { ScriptedSensor, sensorState } from '../testing/scripted-sensor.js';
 import { SetClock } from '../testing/set-clock.js';
 import { Confirmation } from './confirmation.js';
 
-const ordering = { epoch: '1', generation: '7', issuedAt: 1 };
+const assignmentVersion = { epoch: '1', generation: '7', issuedAt: 1 };
 
 class Ways extends Reachability {
   proofs = 0;
@@ -31,13 +31,13 @@ let confirmation: Confirmation;
 beforeEach(() => {
   [sensor, ways, clock, lines] = [new ScriptedSensor(), new Ways(), new SetClock(), []];
   const log = new Log({ write: (line: string) => lines.push(line) > 0 });
-  const around = new Surroundings(clock, log);
+  const around = new Context(clock, log);
   sensors = new SensorWatch(sensor, around);
   confirmation = new Confirmation(sensors, ways, around);
 });
 
 const inForce = async (state: 'waiting' | 'confirmed' | 'fell-back'): Promise<void> => {
-  sensor.state = sensorState({ ordering, confirm: { state, since: 1 } });
+  sensor.state = sensorState({ assignmentVersion, confirm: { state, since: 1 } });
   await sensors.refresh();
 };
 
@@ -46,7 +46,7 @@ describe('what was confirmed before this start of the agent', () => {
     await inForce('confirmed');
     await confirmation.attempt();
     await confirmation.attempt();
-    expect(sensor.confirmed).toEqual([ordering]);
+    expect(sensor.confirmed).toEqual([assignmentVersion]);
     expect(ways.proofs).toBe(1);
   });
 
@@ -59,7 +59,7 @@ describe('what was confirmed before this start of the agent', () => {
     ways.away = false;
     clock.pass(15_000);
     await confirmation.attempt();
-    expect(sensor.confirmed).toEqual([ordering]);
+    expect(sensor.confirmed).toEqual([assignmentVersion]);
   });
 
   it('is left alone once a swap of this start was confirmed, and where the host fell back', async () => {

@@ -1,9 +1,9 @@
-import type { Ordering } from '#contracts';
+import type { AssignmentVersion } from '#contracts';
 import type { SensorState } from '#sensor';
 import { errorMessage } from '../config/error-facts.js';
 import { backoff } from '../health/clock.js';
 import { SingleFlight } from '../health/single-flight.js';
-import { Surroundings } from '../health/surroundings.js';
+import { Context } from '../health/context.js';
 import { SensorWatch } from '../sensor/sensor-watch.js';
 import { Reachability } from '../health/reachability.js';
 
@@ -27,7 +27,7 @@ export class Confirmation {
   constructor(
     private readonly sensors: SensorWatch,
     private readonly reachability: Reachability,
-    private readonly around: Surroundings,
+    private readonly around: Context,
   ) {}
 
   /**
@@ -56,17 +56,17 @@ export class Confirmation {
   }
 
   async #confirm(): Promise<void> {
-    const ordering = this.#pending(this.sensors.sighting?.state);
-    if (ordering === undefined) return;
+    const assignmentVersion = this.#pending(this.sensors.sighting?.state);
+    if (assignmentVersion === undefined) return;
     try {
       await this.reachability.proveWays();
-      const outcome = await this.sensors.confirm(ordering);
+      const outcome = await this.sensors.confirm(assignmentVersion);
       if (outcome === 'restart-needed') return this.#restart();
       // What is in force by now is confirmed in its turn.
       if (outcome === 'not-confirmed') return;
       this.#failures = 0;
       this.#hasConfirmed = true;
-      this.around.log.info('assignment confirmed', { ...ordering });
+      this.around.log.info('assignment confirmed', { ...assignmentVersion });
     } catch (cause) {
       this.#failures += 1;
       const waitMs = backoff(
@@ -79,7 +79,7 @@ export class Confirmation {
       const isAgain = this.sensors.sighting?.state.confirm?.state === 'confirmed';
       const what = isAgain ? 'this start was not confirmed yet' : 'assignment not confirmed yet';
       this.around.log.warn(what, {
-        ...ordering,
+        ...assignmentVersion,
         problem: errorMessage(cause),
         waitMs,
       });
@@ -91,10 +91,10 @@ export class Confirmation {
   }
 
   /** The assignment that waits for its confirmation, or for that of this process. */
-  #pending(state: SensorState | undefined): Ordering | undefined {
+  #pending(state: SensorState | undefined): AssignmentVersion | undefined {
     const confirm = state?.confirm?.state;
     const isAwaited = confirm === 'waiting' || confirm === 'unconfirmed';
     const isThisStarts = confirm === 'confirmed' && !this.#hasConfirmed;
-    return isAwaited || isThisStarts ? state?.ordering : undefined;
+    return isAwaited || isThisStarts ? state?.assignmentVersion : undefined;
   }
 }

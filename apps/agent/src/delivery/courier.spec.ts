@@ -3,12 +3,12 @@ import { generateSealingKey } from '#bundle';
 import { Log } from '#observability';
 import type { HostLink, RedisConnection } from '#redis';
 import { Clock } from '../health/clock.js';
-import { Surroundings } from '../health/surroundings.js';
+import { Context } from '../health/context.js';
 import { SensorWatch } from '../sensor/sensor-watch.js';
 import { FleetDouble } from '../testing/fleet-double.js';
 import { ScriptedSensor } from '../testing/scripted-sensor.js';
 import { Courier } from './courier.js';
-import type { HostKeys } from './host-keys.js';
+import type { ChannelKeys } from './channel-keys.js';
 
 const NODE_ID = 'ab'.repeat(32);
 const DAY_MS = 24 * 3_600_000;
@@ -38,7 +38,7 @@ let offered: Awaited<ReturnType<FleetDouble['assign']>>;
 
 beforeEach(() => {
   clock = new SetClock();
-  const around = new Surroundings(clock, new Log({ level: 'error', write: () => undefined }));
+  const around = new Context(clock, new Log({ level: 'error', write: () => undefined }));
   fleet = new FleetDouble(
     {} as unknown as RedisConnection,
     NODE_ID,
@@ -51,7 +51,12 @@ beforeEach(() => {
     fetchBundle: () => Promise.resolve(offered.bundle),
   };
   const keys = { learn: () => Promise.resolve() };
-  courier = new Courier(link as unknown as HostLink, sensors, keys as unknown as HostKeys, around);
+  courier = new Courier(
+    link as unknown as HostLink,
+    sensors,
+    keys as unknown as ChannelKeys,
+    around,
+  );
 });
 
 describe('an assignment whose rule set the host fell back from', () => {
@@ -61,7 +66,7 @@ describe('an assignment whose rule set the host fell back from', () => {
     offered = await fleet.assign('6');
     sensor.refusal = 'fell-back';
     const suspension = { mode: 'off', until: 9e12, reason: 'x', by: 'control-plane' } as const;
-    const { ordering: highest } = offered.record;
+    const { assignmentVersion: highest } = offered.record;
     sensor.refusedState = { highest, suspension, confirm: { state: 'fell-back', since: 1 } };
     const told: unknown[] = [];
     courier.onAttempt(() => told.push(sensors.sighting?.state.suspension));
@@ -74,12 +79,15 @@ describe('an assignment whose rule set the host fell back from', () => {
     await courier.check();
     offered = await fleet.assign('6');
     sensor.refusal = 'fell-back';
-    sensor.refusedState = { highest: offered.record.ordering };
+    sensor.refusedState = { highest: offered.record.assignmentVersion };
     await courier.check();
     clock.ms += DAY_MS;
     await courier.check();
     expect(sensor.envelopes).toHaveLength(2);
-    expect(courier.rejection).toMatchObject({ code: 'fell-back', ordering: { generation: '6' } });
+    expect(courier.rejection).toMatchObject({
+      code: 'fell-back',
+      assignmentVersion: { generation: '6' },
+    });
   });
 
   it('is handed over again where there was no room to take what it orders', async () => {

@@ -1,15 +1,15 @@
 import { encodeEnvelope, limits } from '#bundle';
-import type { Ordering } from '#contracts';
+import type { AssignmentVersion } from '#contracts';
 import { HostLink, MalformedValue, RedisRefused, RedisUnavailable } from '#redis';
 import type { SensorState } from '#sensor';
 import { errorMessage } from '../config/error-facts.js';
 import { backoff } from '../health/clock.js';
 import { SingleFlight } from '../health/single-flight.js';
-import { Surroundings } from '../health/surroundings.js';
+import { Context } from '../health/context.js';
 import type { Rejection } from '../reporting/node-report.js';
 import { isRefusal, SensorWatch } from '../sensor/sensor-watch.js';
 import { decide, type Held, type Refusal } from './decide.js';
-import { HostKeys } from './host-keys.js';
+import { ChannelKeys } from './channel-keys.js';
 import { offeredRecord, type OfferedRecord } from './offered-record.js';
 
 const RETRY_BASE_MS = 10_000;
@@ -44,8 +44,8 @@ export class Courier {
   constructor(
     private readonly link: HostLink,
     private readonly sensors: SensorWatch,
-    private readonly hostKeys: HostKeys,
-    private readonly around: Surroundings,
+    private readonly channelKeys: ChannelKeys,
+    private readonly around: Context,
   ) {}
 
   /** The last record that was not taken, until a later one is. */
@@ -98,7 +98,7 @@ export class Courier {
     const state = await this.sensors.refresh();
     const offer = await this.#offer(state);
     if (offer === undefined) return;
-    await this.hostKeys.learn(offer.record, offer.fingerprint, state?.highest);
+    await this.channelKeys.learn(offer.record, offer.fingerprint, state?.highest);
     if (state === undefined) return;
     const decision = decide(offer, heldBy(state), this.#refusal, this.around.clock.elapsed());
     if (decision === 'older') this.counts.older += 1;
@@ -148,22 +148,22 @@ export class Courier {
 
   /** A bundle that is missing or is not what its name says is Redis' fault, not the record's: asked for again. */
   async #bundleOf(offer: OfferedRecord): Promise<Uint8Array | undefined> {
-    const { record, ordering } = offer;
+    const { record, assignmentVersion } = offer;
     try {
       const bundle = offer.bundle ?? (await this.link.fetchBundle(record.bundleDigest));
       if (bundle !== undefined && bundle.byteLength <= limits.bundleBytes) return bundle;
       this.#bundleMissing(
-        ordering,
+        assignmentVersion,
         bundle === undefined ? 'it is not in Redis' : 'it is too large',
       );
     } catch (cause) {
-      if (cause instanceof MalformedValue) this.#bundleMissing(ordering, cause.message);
+      if (cause instanceof MalformedValue) this.#bundleMissing(assignmentVersion, cause.message);
       else this.#redisAway(cause);
     }
     return undefined;
   }
 
-  #bundleMissing({ generation }: Ordering, problem: string): void {
+  #bundleMissing({ generation }: AssignmentVersion, problem: string): void {
     const message = `the bundle of generation ${generation} cannot be had (${problem}); the control plane writes it again by itself`;
     this.#isCutShort = true;
     this.around.conditions.raise('delivery', message);
@@ -178,9 +178,9 @@ export class Courier {
     );
   }
 
-  #taken({ ordering }: OfferedRecord): void {
+  #taken({ assignmentVersion }: OfferedRecord): void {
     this.counts.applied += 1;
-    this.around.log.info('assignment taken', { ...ordering });
+    this.around.log.info('assignment taken', { ...assignmentVersion });
     this.#settled();
     for (const tell of this.#listeners) tell(true);
   }
@@ -192,7 +192,7 @@ export class Courier {
     this.around.conditions.clear('delivery');
   }
 
-  #refused({ fingerprint, ordering }: OfferedRecord, code: string, message: string): void {
+  #refused({ fingerprint, assignmentVersion }: OfferedRecord, code: string, message: string): void {
     this.counts.refused += 1;
     const attempts = this.#refusal?.fingerprint === fingerprint ? this.#refusal.attempts + 1 : 1;
     const { clock } = this.around;
@@ -203,7 +203,7 @@ export class Courier {
         : backoff(attempts, RETRY_BASE_MS, RETRY_CAP_MS, clock.random());
     const retryAt = clock.elapsed() + waitMs;
     this.#refusal = { fingerprint, attempts, retryAt };
-    this.#reject({ code, message, at: clock.now(), ordering });
+    this.#reject({ code, message, at: clock.now(), assignmentVersion });
   }
 
   #malformed(cause: unknown): void {
@@ -215,7 +215,7 @@ export class Courier {
     });
   }
 
-  #reject(rejection: Rejection & { readonly ordering?: Ordering }): void {
+  #reject(rejection: Rejection & { readonly assignmentVersion?: AssignmentVersion }): void {
     const known =
       this.#rejection?.code === rejection.code && this.#rejection.message === rejection.message;
     // Since when: said anew at each attempt it would be news in each report.
@@ -231,8 +231,8 @@ export class Courier {
 
 function heldBy(state: SensorState): Held {
   return {
-    highest: state.highest ?? state.ordering,
-    inForce: state.ordering,
+    highest: state.highest ?? state.assignmentVersion,
+    inForce: state.assignmentVersion,
     fellBack: state.confirm?.state === 'fell-back',
   };
 }

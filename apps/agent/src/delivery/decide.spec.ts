@@ -1,19 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
 import { decide } from './decide.js';
 
-const ordering = (epoch: string, generation: string, issuedAt = 0) => ({
+const assignmentVersion = (epoch: string, generation: string, issuedAt = 0) => ({
   epoch,
   generation,
   issuedAt,
 });
 const offer = (generation: string, fingerprint = 'a') => ({
-  ordering: ordering('1', generation),
+  assignmentVersion: assignmentVersion('1', generation),
   fingerprint,
 });
 
 const held = (generation: string) => ({
-  highest: ordering('1', generation),
-  inForce: ordering('1', generation),
+  highest: assignmentVersion('1', generation),
+  inForce: assignmentVersion('1', generation),
   fellBack: false,
 });
 
@@ -21,9 +21,9 @@ describe('what the agent does with an offered assignment', () => {
   it('takes what is greater than the sensor holds, and anything where it holds nothing', () => {
     expect(decide(offer('6'), held('5'), undefined, 0)).toBe('take');
     expect(decide(offer('6'), { fellBack: false }, undefined, 0)).toBe('take');
-    expect(decide(offer('1'), { fellBack: false, highest: ordering('0', '9') }, undefined, 0)).toBe(
-      'take',
-    );
+    expect(
+      decide(offer('1'), { fellBack: false, highest: assignmentVersion('0', '9') }, undefined, 0),
+    ).toBe('take');
   });
 
   it('ignores what is equal or older', () => {
@@ -32,7 +32,7 @@ describe('what the agent does with an offered assignment', () => {
   });
 
   it('tries again what was accepted and did not get into force, but not what the host fell back from', () => {
-    const failed = { ...held('6'), inForce: ordering('1', '5') };
+    const failed = { ...held('6'), inForce: assignmentVersion('1', '5') };
     expect(decide(offer('6'), failed, undefined, 0)).toBe('take');
     expect(decide(offer('6'), { ...failed, fellBack: true }, undefined, 0)).toBe('equal');
     expect(decide(offer('7'), { ...failed, fellBack: true }, undefined, 0)).toBe('take');

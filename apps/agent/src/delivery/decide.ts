@@ -1,5 +1,5 @@
-import { compareOrdering } from '#bundle';
-import type { Ordering } from '#contracts';
+import { compareAssignmentVersion } from '#bundle';
+import type { AssignmentVersion } from '#contracts';
 
 /** A record that the host did not take: told apart by its bytes, since what it claims about itself proves nothing. */
 export interface Refusal {
@@ -11,14 +11,14 @@ export interface Refusal {
 
 /** What is offered: the order it claims, and a digest of the record as it came. */
 export interface Offer {
-  readonly ordering: Ordering;
+  readonly assignmentVersion: AssignmentVersion;
   readonly fingerprint: string;
 }
 
 /** What the sensor says that it has proved: the greatest ever accepted, what is in force, and why they may differ. */
 export interface Held {
-  readonly highest?: Ordering;
-  readonly inForce?: Ordering;
+  readonly highest?: AssignmentVersion;
+  readonly inForce?: AssignmentVersion;
   readonly fellBack: boolean;
 }
 
@@ -36,7 +36,10 @@ export function decide(
   refusal: Refusal | undefined,
   now: number,
 ): Decision {
-  const order = held.highest === undefined ? 1 : compareOrdering(offer.ordering, held.highest);
+  const order =
+    held.highest === undefined
+      ? 1
+      : compareAssignmentVersion(offer.assignmentVersion, held.highest);
   if (order < 0) return 'older';
   if (order === 0 && (held.fellBack || isInForce(offer, held))) return 'equal';
   if (refusal?.fingerprint === offer.fingerprint && now < refusal.retryAt) return 'wait';
@@ -44,5 +47,5 @@ export function decide(
 }
 
 function isInForce(offer: Offer, { inForce }: Held): boolean {
-  return inForce !== undefined && compareOrdering(offer.ordering, inForce) === 0;
+  return inForce !== undefined && compareAssignmentVersion(offer.assignmentVersion, inForce) === 0;
 }

@@ -2,9 +2,9 @@ import { Controller } from '@nestjs/common';
 import { EventPattern, Payload } from '@nestjs/microservices';
 import type { Check, Nudge } from '#contracts';
 import { AuthorityWatch } from '../enrollment/authority-watch.js';
-import { Surroundings } from '../health/surroundings.js';
+import { Context } from '../health/context.js';
 import { Redirects } from '../redirect/redirects.js';
-import { JournalHeads } from '../reporting/journal-heads.js';
+import { AuditLogHeads } from '../reporting/audit-log-heads.js';
 import { ReportPace } from '../reporting/report-pace.js';
 import { Courier } from './courier.js';
 
@@ -23,11 +23,11 @@ const CHECK_SPREAD_MS = 3_000;
 export class NudgeController {
   constructor(
     private readonly courier: Courier,
-    private readonly heads: JournalHeads,
+    private readonly heads: AuditLogHeads,
     private readonly pace: ReportPace,
     private readonly authorities: AuthorityWatch,
     private readonly redirects: Redirects,
-    private readonly around: Surroundings,
+    private readonly around: Context,
   ) {}
 
   @EventPattern(NUDGE_PATTERN)
@@ -38,9 +38,9 @@ export class NudgeController {
 
   @EventPattern(CHECK_PATTERN)
   async asked(@Payload() check: unknown): Promise<void> {
-    const { journal, pace, authorities, redirect } = partsOf<Check>(check);
+    const { auditLog, pace, authorities, redirect } = partsOf<Check>(check);
     if (pace !== undefined) this.pace.take(pace);
-    if (journal !== undefined) return this.heads.take(journal);
+    if (auditLog !== undefined) return this.heads.take(auditLog);
     if (authorities !== undefined) return this.authorities.hinted(authorities);
     if (redirect !== undefined) return this.redirects.hinted(redirect);
     const { clock } = this.around;

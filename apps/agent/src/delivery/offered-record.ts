@@ -19,5 +19,10 @@ export function offeredRecord(value: unknown, bundle?: unknown): OfferedRecord {
   const fingerprint = hash('sha256', JSON.stringify(record));
   const came = typeof bundle === 'string' ? Buffer.from(bundle, 'base64') : undefined;
   const isNamed = came !== undefined && hash('sha256', came) === record.bundleDigest;
-  return { record, ordering: record.ordering, fingerprint, ...(isNamed && { bundle: came }) };
+  return {
+    record,
+    assignmentVersion: record.assignmentVersion,
+    fingerprint,
+    ...(isNamed && { bundle: came }),
+  };
 }

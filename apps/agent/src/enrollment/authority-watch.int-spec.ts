@@ -18,7 +18,7 @@ import {
 import { hostFiles, type HostFiles } from '../config/host-files.js';
 import { SystemClock } from '../health/clock.js';
 import { ControlPlaneClient } from '../health/control-plane.client.js';
-import { Surroundings } from '../health/surroundings.js';
+import { Context } from '../health/context.js';
 import { AuthorityWatch } from './authority-watch.js';
 import type { Renewal } from './renewal.js';
 import { TrustedAuthorities } from './trusted-authorities.js';
@@ -37,7 +37,7 @@ let first: KeyAndCertificate;
 let next: KeyAndCertificate;
 let authorities: TrustedAuthorities;
 let watch: AuthorityWatch;
-let around: Surroundings;
+let around: Context;
 let renewed: number;
 /** What hosts said, and what they are answered. */
 let said: unknown[];
@@ -66,7 +66,7 @@ beforeEach(async () => {
   authorities = new TrustedAuthorities(files, first.certificatePem);
   const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const client = new ControlPlaneClient({ url, ca: () => authorities.pem, timeoutMs: 60_000 });
-  around = new Surroundings(new HastyClock(), new Log({ write: () => undefined }));
+  around = new Context(new HastyClock(), new Log({ write: () => undefined }));
   const renewal = { renewCertificate: () => Promise.resolve((renewed += 1) < 2) };
   watch = new AuthorityWatch({ files, authorities }, client, renewal as Renewal, around);
 });

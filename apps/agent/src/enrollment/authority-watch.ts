@@ -6,7 +6,7 @@ import { compareClocks } from '../health/clock-skew.js';
 import { controlPlaneAway } from '../health/control-plane-away.js';
 import { ControlPlaneClient } from '../health/control-plane.client.js';
 import { SingleFlight } from '../health/single-flight.js';
-import { Surroundings } from '../health/surroundings.js';
+import { Context } from '../health/context.js';
 import type { Renewal } from './renewal.js';
 import type { TrustedAuthorities } from './trusted-authorities.js';
 
@@ -27,7 +27,7 @@ export class AuthorityWatch {
     private readonly host: { readonly files: HostFiles; readonly authorities: TrustedAuthorities },
     private readonly client: ControlPlaneClient,
     private readonly renewal: Renewal,
-    private readonly around: Surroundings,
+    private readonly around: Context,
   ) {}
 
   /** Asks now. Never rejects. */

@@ -13,7 +13,7 @@ import { ScriptedSensor } from '../testing/scripted-sensor.js';
 import { CaNotPinned, ControlPlaneUnreachable } from './pinned-ca.js';
 import { SystemClock } from '../health/clock.js';
 import { ControlPlaneClient } from '../health/control-plane.client.js';
-import { Surroundings } from '../health/surroundings.js';
+import { Context } from '../health/context.js';
 import { Renewal } from './renewal.js';
 import { secretHash } from './redis-secret.js';
 import { enroll, type EnrollOptions } from './enroll.js';
@@ -47,7 +47,7 @@ class LaterClock extends SystemClock {
   }
 }
 
-let around: Surroundings | undefined;
+let around: Context | undefined;
 
 async function renewalAfter(hours: number): Promise<Renewal> {
   const { config } = options();
@@ -57,7 +57,7 @@ async function renewalAfter(hours: number): Promise<Renewal> {
     ca: () => host.authorities.pem,
     timeoutMs: 60_000,
   });
-  around = new Surroundings(
+  around = new Context(
     new LaterClock(hours * 3_600_000),
     new Log({ write: () => undefined }),
     around?.conditions,
@@ -100,10 +100,10 @@ describe('renewing what enrolment gave', () => {
     await enroll(options());
     server.redisPort = 7777;
     const clock = new LaterClock(17 * 3_600_000);
-    const surroundings = new Surroundings(clock, new Log({ write: () => undefined }));
+    const context = new Context(clock, new Log({ write: () => undefined }));
     const host = await enrolledHost(config);
     const sensor = new ScriptedSensor();
-    const agent = await Agent.start({ config, host, around: surroundings, sensor });
+    const agent = await Agent.start({ config, host, around: context, sensor });
     expect(server.received).toHaveLength(2);
     expect(await agent.moved).toBe('moved');
     await agent.stop();

@@ -2,7 +2,7 @@ import { chmod, chown, mkdir } from 'node:fs/promises';
 import { generateSealingKey, generateSigningKey } from '#bundle';
 import type { EnrollResponse } from '#contracts';
 import { createCsr } from '#pki';
-import { writeFileAtomic, type FileRights } from '../config/atomic-file.js';
+import { writeFileAtomic, type FilePermissions } from '../config/atomic-file.js';
 import type { HostFiles } from '../config/host-files.js';
 import type { HostSecrets } from './enroll-request.js';
 import { keyOfFile, readIfThere } from './key-file.js';
@@ -14,7 +14,7 @@ export interface Owner {
   readonly gid: number;
 }
 
-/** The host's files with their rights: `trust/` belongs to who enrols (root), `agent/` to the agent's user. */
+/** The host's files with their permissions: `trust/` belongs to who enrols (root), `agent/` to the agent's user. */
 export class HostIdentity {
   readonly #files: HostFiles;
   readonly #owner: Owner | undefined;
@@ -49,7 +49,7 @@ export class HostIdentity {
     { ca, pinned }: { readonly ca: string; readonly pinned: string },
   ): Promise<void> {
     const files = this.#files;
-    const trusted: FileRights = { mode: 0o644 };
+    const trusted: FilePermissions = { mode: 0o644 };
     await writeFileAtomic(files.ca, ca, this.#own());
     await writeFileAtomic(files.pinned, `${pinned}\n`, this.#own());
     await writeFileAtomic(files.certificate, answer.certificate, this.#own());
@@ -69,12 +69,12 @@ export class HostIdentity {
     return csrPem;
   }
 
-  #own(): FileRights {
+  #own(): FilePermissions {
     return this.#owner === undefined ? { mode: 0o600 } : { mode: 0o600, owner: this.#owner };
   }
 
   /** The compiler reads it as a credential from root, the agent by its group; neither can change it. */
-  #shared(): FileRights {
+  #shared(): FilePermissions {
     return this.#owner === undefined
       ? { mode: 0o600 }
       : { mode: 0o640, owner: { uid: 0, gid: this.#owner.gid } };

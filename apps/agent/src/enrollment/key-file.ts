@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { errorCode } from '../config/error-facts.js';
-import { writeFileAtomic, type FileRights } from '../config/atomic-file.js';
+import { writeFileAtomic, type FilePermissions } from '../config/atomic-file.js';
 
 /** More than any file of a host's identity has. */
 const MAX_BYTES = 1024 * 1024;
@@ -37,7 +37,7 @@ async function readRegular(path: string): Promise<string> {
  */
 export async function keyOfFile(
   path: string,
-  rights: FileRights,
+  rights: FilePermissions,
   make: () => string | Promise<string>,
 ): Promise<string> {
   const known = await readIfThere(path);

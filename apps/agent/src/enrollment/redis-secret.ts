@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
-import { writeFileAtomic, type FileRights } from '../config/atomic-file.js';
+import { writeFileAtomic, type FilePermissions } from '../config/atomic-file.js';
 import type { HostFiles } from '../config/host-files.js';
 import { keyOfFile, readIfThere } from './key-file.js';
 
@@ -62,4 +62,4 @@ export class RedisSecret {
   }
 }
 
-const OWN_FILE: FileRights = { mode: 0o600 };
+const OWN_FILE: FilePermissions = { mode: 0o600 };

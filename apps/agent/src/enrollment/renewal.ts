@@ -5,7 +5,7 @@ import { writeFileAtomic } from '../config/atomic-file.js';
 import type { EnrolledHost } from '../config/enrolled-host.js';
 import { errorMessage } from '../config/error-facts.js';
 import { ControlPlaneClient } from '../health/control-plane.client.js';
-import { Surroundings } from '../health/surroundings.js';
+import { Context } from '../health/context.js';
 import { EnrollmentRefused, parseEnrollAnswer } from './enroll-answer.js';
 import { enrollRequest } from './enroll-request.js';
 
@@ -27,7 +27,7 @@ export class Renewal {
   constructor(
     private readonly host: EnrolledHost,
     private readonly client: ControlPlaneClient,
-    private readonly around: Surroundings,
+    private readonly around: Context,
   ) {}
 
   /** Called when Redis is to be reached in another way than the agent was started with. */

@@ -8,9 +8,13 @@ export interface EventCursor {
 }
 
 /** Opens what the control plane sealed for this host. @throws where it is a forgery, or of another epoch */
-export function openEventCursor(hostKey: Buffer, nodeId: string, sealed: Uint8Array): EventCursor {
+export function openEventCursor(
+  channelKey: Buffer,
+  nodeId: string,
+  sealed: Uint8Array,
+): EventCursor {
   const { v, last, observed } = JSON.parse(
-    openCursor(hostKey, nodeId, sealed).toString('utf8'),
+    openCursor(channelKey, nodeId, sealed).toString('utf8'),
   ) as Readonly<Record<string, unknown>>;
   return v === 1 ? { last: idOf(last), observed: idOf(observed) } : {};
 }

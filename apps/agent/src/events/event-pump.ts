@@ -1,9 +1,9 @@
 import { Sensor, SensorUnavailableError, type SensorEvent } from '#sensor';
 import type { CompileReport, RuleReference } from '#policy-compiler';
 import { backoff } from '../health/clock.js';
-import { Surroundings } from '../health/surroundings.js';
+import { Context } from '../health/context.js';
 import { alertOf, processOf, ruleOf, type AlertSource } from './alert-of.js';
-import { Observations } from './observations.js';
+import { TelemetryEvents } from './telemetry-events.js';
 import { Spool, type NewEntry } from './spool.js';
 import { StackedTwins } from './stacked-twins.js';
 import { Throttle } from './throttle.js';
@@ -45,8 +45,8 @@ export class EventPump {
   constructor(
     private readonly from: EventSource,
     private readonly spool: Spool,
-    private readonly observations: Observations,
-    private readonly around: Surroundings,
+    private readonly telemetryEvents: TelemetryEvents,
+    private readonly around: Context,
   ) {}
 
   /** Called when there is something new in the spool. */
@@ -63,7 +63,7 @@ export class EventPump {
       try {
         for await (const event of this.from.sensor.events(this.spool.sensorSequence, signal)) {
           failures = 0;
-          if (event.type === 'observed') this.observations.add(event);
+          if (event.type === 'observed') this.telemetryEvents.add(event);
           else await this.#take(event);
         }
       } catch (cause) {

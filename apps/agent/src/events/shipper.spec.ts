@@ -3,7 +3,7 @@ import { openEvents, sealCursor } from '#bundle';
 import type { AlertBatch } from '#contracts';
 import { Log } from '#observability';
 import { SystemClock } from '../health/clock.js';
-import { Surroundings } from '../health/surroundings.js';
+import { Context } from '../health/context.js';
 import { SpoolFolder, entry, range } from '../testing/spools.js';
 import { compareEventIds } from './event-id.js';
 import { Shipper } from './shipper.js';
@@ -40,7 +40,7 @@ function shipperOf(of: Spool): Shipper {
           : sealCursor(KEY, NODE, Buffer.from(JSON.stringify({ v: 1, last: cursor }))),
       ),
   };
-  const around = new Surroundings(new SystemClock(), new Log({ write: () => undefined }));
+  const around = new Context(new SystemClock(), new Log({ write: () => undefined }));
   const run = { bootedAt: new Date(0).toISOString(), sequence: 1 };
   return new Shipper(NODE, link, of, { current: KEY }, { run }, around);
 }

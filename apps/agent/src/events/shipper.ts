@@ -2,9 +2,9 @@ import { limits, sealEvents } from '#bundle';
 import type { AgentRun, Alert, AlertBatch } from '#contracts';
 import { HostLink } from '#redis';
 import { errorMessage } from '../config/error-facts.js';
-import { HostKeys } from '../delivery/host-keys.js';
+import { ChannelKeys } from '../delivery/channel-keys.js';
 import { SingleFlight } from '../health/single-flight.js';
-import { Surroundings } from '../health/surroundings.js';
+import { Context } from '../health/context.js';
 import { openEventCursor } from './event-cursor.js';
 import { compareEventIds } from './event-id.js';
 import { Spool } from './spool.js';
@@ -49,10 +49,10 @@ export class Shipper {
     private readonly nodeId: string,
     private readonly link: Pick<HostLink, 'appendEvents' | 'readCursor'>,
     private readonly spool: Spool,
-    private readonly hostKeys: Pick<HostKeys, 'current'>,
+    private readonly channelKeys: Pick<ChannelKeys, 'current'>,
     /** Knows this run by its last report; before the first nothing is sent, since nobody would know whose it is. */
     private readonly reports: { readonly run: AgentRun | undefined },
-    private readonly around: Surroundings,
+    private readonly around: Context,
   ) {}
 
   /** Sends what there is and takes the cursor. Never rejects. */
@@ -74,14 +74,14 @@ export class Shipper {
   }
 
   async #ship(): Promise<void> {
-    const hostKey = this.hostKeys.current;
+    const channelKey = this.channelKeys.current;
     const { run } = this.reports;
-    if (hostKey === undefined || run === undefined || !this.spool.isOpen) return;
+    if (channelKey === undefined || run === undefined || !this.spool.isOpen) return;
     if (this.spool.status().waiting === 0 && this.#hasAsked) return;
     try {
-      await this.#readCursor(hostKey);
+      await this.#readCursor(channelKey);
       this.#hasAsked = true;
-      if (this.#isDue()) await this.#send(hostKey, run);
+      if (this.#isDue()) await this.#send(channelKey, run);
       this.#polls += 1;
       this.around.conditions.clear('events');
     } catch (cause) {
@@ -100,13 +100,13 @@ export class Shipper {
     return true;
   }
 
-  async #send(hostKey: Buffer, run: AgentRun): Promise<void> {
+  async #send(channelKey: Buffer, run: AgentRun): Promise<void> {
     const alerts = fitting(await this.spool.read(this.spool.acknowledged, BATCH_ALERTS));
     const [first, last] = [alerts.at(0), alerts.at(-1)];
     if (first === undefined || last === undefined) return;
     const batch: AlertBatch = { v: 1, run, first: first.EventID, last: last.EventID, alerts };
     const bytes = Buffer.from(JSON.stringify(batch));
-    await this.link.appendEvents(sealEvents(hostKey, this.nodeId, bytes));
+    await this.link.appendEvents(sealEvents(channelKey, this.nodeId, bytes));
     this.#underWay = { last: last.EventID, sentAt: this.around.clock.elapsed() };
     if (compareEventIds(last.EventID, this.#sentUpTo ?? '') > 0) this.#sentUpTo = last.EventID;
     this.#sendAgain = false;
@@ -114,9 +114,9 @@ export class Shipper {
     this.batches += 1;
   }
 
-  async #readCursor(hostKey: Buffer): Promise<void> {
+  async #readCursor(channelKey: Buffer): Promise<void> {
     const sealed = await this.link.readCursor();
-    const cursor = sealed === undefined ? undefined : this.#openCursor(hostKey, sealed);
+    const cursor = sealed === undefined ? undefined : this.#openCursor(channelKey, sealed);
     if (cursor === undefined || compareEventIds(cursor, this.spool.acknowledged) <= 0) return;
     if (this.spool.isForeign(cursor)) return this.#startAbove(cursor);
     // Not beyond what was sent: what was not cannot have been stored. More may have been than is under way now.
@@ -139,9 +139,9 @@ export class Shipper {
   }
 
   /** A cursor that does not open drops nothing. */
-  #openCursor(hostKey: Buffer, sealed: Uint8Array): string | undefined {
+  #openCursor(channelKey: Buffer, sealed: Uint8Array): string | undefined {
     try {
-      return openEventCursor(hostKey, this.nodeId, sealed).last;
+      return openEventCursor(channelKey, this.nodeId, sealed).last;
     } catch (cause) {
       this.around.log.debug('cursor does not open', { cause });
       return undefined;

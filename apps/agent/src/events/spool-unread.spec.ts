@@ -3,11 +3,11 @@ import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync }
 import { join } from 'node:path';
 import { Log } from '#observability';
 import { SystemClock } from '../health/clock.js';
-import { Surroundings } from '../health/surroundings.js';
+import { Context } from '../health/context.js';
 import { ScriptedSensor } from '../testing/scripted-sensor.js';
 import { SpoolFolder, allAlerts, entry, range } from '../testing/spools.js';
 import { EventPump } from './event-pump.js';
-import { Observations } from './observations.js';
+import { TelemetryEvents } from './telemetry-events.js';
 import type { Spool } from './spool.js';
 
 const source = { nodeId: 'a'.repeat(64), node: 'web1', hostname: 'web1' };
@@ -127,9 +127,9 @@ it.each([
   const events = sensor.events.bind(sensor);
   sensor.events = (after, signal) => (asked.push(after), events(after, signal));
   const clock = new HastyClock();
-  const around = new Surroundings(clock, new Log({ write: () => undefined }));
+  const around = new Context(clock, new Log({ write: () => undefined }));
   const from = { sensor, reports: () => [], source, onAway: () => undefined };
-  const pump = new EventPump(from, spool, new Observations(source), around);
+  const pump = new EventPump(from, spool, new TelemetryEvents(source), around);
   clock.onWait = () => {
     if (clock.waits !== 3) return;
     expect([asked, around.conditions.list()]).toMatchObject([

@@ -11,10 +11,10 @@ import { SensorWatch } from '../sensor/sensor-watch.js';
 import { ScriptedSensor, sensorState } from '../testing/scripted-sensor.js';
 import { SetClock } from '../testing/set-clock.js';
 import { Reachability } from './reachability.js';
-import { Surroundings } from './surroundings.js';
+import { Context } from './context.js';
 
 const HOUR = 3_600_000;
-const ordering = { epoch: '1', generation: '7', issuedAt: 1 };
+const assignmentVersion = { epoch: '1', generation: '7', issuedAt: 1 };
 const run = { bootedAt: '2026-11-25T12:00:00.000Z', sequence: 1 };
 
 class Unreachable extends Reachability {
@@ -38,11 +38,11 @@ function denial(): NewAlert {
 
 let dir: string;
 let clock: SetClock;
-let around: Surroundings;
+let around: Context;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'hostward-clock-'));
   clock = new SetClock();
-  around = new Surroundings(clock, new Log({ write: () => undefined }));
+  around = new Context(clock, new Log({ write: () => undefined }));
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
@@ -71,7 +71,7 @@ describe('a host whose clock is set back by an hour', () => {
 
   it('tries to confirm what it loaded, when it would have anyway', async () => {
     const sensor = new ScriptedSensor();
-    sensor.state = sensorState({ ordering, confirm: { state: 'waiting', since: 1 } });
+    sensor.state = sensorState({ assignmentVersion, confirm: { state: 'waiting', since: 1 } });
     const sensors = new SensorWatch(sensor, around);
     await sensors.refresh();
     const reachability = new Unreachable();

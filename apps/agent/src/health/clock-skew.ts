@@ -1,4 +1,4 @@
-import type { Surroundings } from './surroundings.js';
+import type { Context } from './context.js';
 
 const SKEW_MS = 60_000;
 
@@ -7,7 +7,7 @@ const SKEW_MS = 60_000;
  * the control plane's clock said a moment ago, ms since 1970; undefined where it said nothing.
  */
 export function compareClocks(
-  { clock, conditions }: Pick<Surroundings, 'clock' | 'conditions'>,
+  { clock, conditions }: Pick<Context, 'clock' | 'conditions'>,
   serverTime: number | undefined,
 ): void {
   if (serverTime === undefined) return;

@@ -13,7 +13,7 @@ export type ConditionName =
   | 'clock'
   | 'report'
   | 'redirect'
-  | 'statement';
+  | 'signed-status';
 
 /** Something that is wrong now; `since` is ISO 8601. */
 export interface Condition {

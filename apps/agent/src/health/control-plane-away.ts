@@ -1,9 +1,9 @@
 import { errorMessage } from '../config/error-facts.js';
-import type { Surroundings } from './surroundings.js';
+import type { Context } from './context.js';
 
 /** Raises the condition that the control plane did not answer over HTTPS, with what a person can do. */
 export function controlPlaneAway(
-  { conditions }: Pick<Surroundings, 'conditions'>,
+  { conditions }: Pick<Context, 'conditions'>,
   cause: unknown,
 ): void {
   const message = errorMessage(cause);

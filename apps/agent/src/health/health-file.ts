@@ -1,6 +1,6 @@
 import { writeFileAtomic } from '../config/atomic-file.js';
 import { SingleFlight } from './single-flight.js';
-import { Surroundings } from './surroundings.js';
+import { Context } from './context.js';
 
 /** Keeps health.json as the agent's own list of what is wrong: it opens no port on which to be asked. */
 export class HealthFile {
@@ -9,7 +9,7 @@ export class HealthFile {
 
   constructor(
     private readonly path: string,
-    private readonly around: Surroundings,
+    private readonly around: Context,
     private readonly facts: () => object,
   ) {}
 

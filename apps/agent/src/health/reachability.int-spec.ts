@@ -6,7 +6,7 @@ import { HealthDouble } from '../testing/fleet-double.js';
 import { SystemClock } from './clock.js';
 import { ControlPlaneClient } from './control-plane.client.js';
 import { ControlPlaneReachability } from './reachability.js';
-import { Surroundings } from './surroundings.js';
+import { Context } from './context.js';
 
 const LARGE_MS = 60_000;
 const SMALL_MS = 10_000;
@@ -14,14 +14,14 @@ const SMALL_MS = 10_000;
 let redis: RedisServer;
 let observer: RedisConnection;
 let health: HealthDouble;
-let around: Surroundings;
+let around: Context;
 let everyMs: number;
 let reach: ControlPlaneReachability;
 
 beforeEach(async () => {
   [redis, health] = await Promise.all([RedisServer.start({}), HealthDouble.start()]);
   observer = connectRedis({ port: redis.port });
-  around = new Surroundings(new SystemClock(), new Log({ write: () => undefined }));
+  around = new Context(new SystemClock(), new Log({ write: () => undefined }));
   everyMs = LARGE_MS;
   const url = `https://127.0.0.1:${health.port}`;
   const client = new ControlPlaneClient({ url, ca: () => health.tls.ca, timeoutMs: 20_000 });

@@ -4,7 +4,7 @@ import type { ReportPace } from '../reporting/report-pace.js';
 import { compareClocks } from './clock-skew.js';
 import { controlPlaneAway } from './control-plane-away.js';
 import { ControlPlaneClient } from './control-plane.client.js';
-import { Surroundings } from './surroundings.js';
+import { Context } from './context.js';
 
 /** Whether the control plane can be reached now, over connections that did not exist before. */
 export abstract class Reachability {
@@ -23,7 +23,7 @@ export class ControlPlaneReachability extends Reachability {
     private readonly redis: RedisConnectionOptions,
     /** By it a host knows that it is one of many. */
     private readonly pace: Pick<ReportPace, 'everyMs'>,
-    private readonly around: Surroundings,
+    private readonly around: Context,
   ) {
     super();
   }

@@ -19,9 +19,9 @@ export async function importBundle(file: string, configFile: string): Promise<st
   const envelope = await readFile(file);
   const sensor = new SocketSensor({ path: loadConfig(configFile).sensorSocket, version: VERSION });
   try {
-    const { outcome, ordering } = await sensor.apply(envelope);
+    const { outcome, assignmentVersion } = await sensor.apply(envelope);
     if (!outcome.ok) throw new Error(`${outcome.code ?? 'failed'}: ${outcome.message ?? ''}`);
-    return `generation ${ordering?.generation ?? '?'} is in force`;
+    return `generation ${assignmentVersion?.generation ?? '?'} is in force`;
   } finally {
     await sensor.close();
   }

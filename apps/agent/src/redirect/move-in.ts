@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import {
-  compareOrdering,
+  compareAssignmentVersion,
   followRoots,
   RefusedError,
   verifyFleetProof,
@@ -9,7 +9,12 @@ import {
   type FleetProof,
   type TrustedRoot,
 } from '#bundle';
-import type { EnrollResponse, FleetProofAnswer, FleetProofRequest, Ordering } from '#contracts';
+import type {
+  EnrollResponse,
+  FleetProofAnswer,
+  FleetProofRequest,
+  AssignmentVersion,
+} from '#contracts';
 import { connectRedis } from '#redis';
 import { redisEndpoints, type EnrolledHost } from '../config/enrolled-host.js';
 import { errorMessage } from '../config/error-facts.js';
@@ -43,11 +48,11 @@ export interface MovedIn {
   readonly redis: EnrollResponse['redis'];
 }
 
-/** Who comes: `highest` is the newest ordering that it has taken. */
+/** Who comes: `highest` is the newest assignment version that it has taken. */
 export interface Mover {
   readonly host: EnrolledHost;
   readonly root: TrustedRoot;
-  readonly highest: Ordering | undefined;
+  readonly highest: AssignmentVersion | undefined;
   readonly clock: Clock;
 }
 
@@ -113,7 +118,7 @@ function checkProof(proof: FleetProof, to: ControlPlaneAddress, { highest }: Mov
     );
   if (highest === undefined) return;
   const there = { epoch, generation, issuedAt: Math.max(issuedAt, highest.issuedAt) };
-  if (compareOrdering(there, highest) < 0)
+  if (compareAssignmentVersion(there, highest) < 0)
     throw new RedirectFailed(
       'stale-order',
       `it is at epoch ${epoch}, generation ${generation}, behind epoch ${highest.epoch}, generation ${highest.generation}, which is in force here: restore it from a newer backup, or open a new epoch there (hostward recover)`,

@@ -1,4 +1,8 @@
-import { parseControlPlaneAddress, type ControlPlaneAddress, type RedirectFloor } from '#bundle';
+import {
+  parseControlPlaneAddress,
+  type ControlPlaneAddress,
+  type RedirectMinimumVersion,
+} from '#bundle';
 import type { RedirectOffer } from '#contracts';
 import { writeFileAtomic } from '../config/atomic-file.js';
 import { readIfThere } from '../enrollment/key-file.js';
@@ -27,7 +31,7 @@ export interface Placement {
   readonly v: 1;
   readonly configured: ControlPlaneAddress;
   /** The newest redirect that was taken: none that is older counts any more. */
-  readonly newest: RedirectFloor;
+  readonly newest: RedirectMinimumVersion;
   /** The order that is still to be followed; it holds although the control plane before may be gone. */
   readonly offer?: RedirectOffer;
   /** Absent: the one of agent.yaml. */

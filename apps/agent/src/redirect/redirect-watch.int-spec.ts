@@ -8,13 +8,13 @@ import { connectRedis, HostLink, type RedisConnection } from '#redis';
 import { startRedis, type RedisServer } from '#testing';
 import type { EnrolledHost } from '../config/enrolled-host.js';
 import { hostFiles } from '../config/host-files.js';
-import { HostKeys } from '../delivery/host-keys.js';
+import { ChannelKeys } from '../delivery/channel-keys.js';
 import { RedisSecret } from '../enrollment/redis-secret.js';
 import { TrustedAuthorities } from '../enrollment/trusted-authorities.js';
 import { SystemClock } from '../health/clock.js';
 import { ControlPlaneClient } from '../health/control-plane.client.js';
 import { ControlPlaneReachability } from '../health/reachability.js';
-import { Surroundings } from '../health/surroundings.js';
+import { Context } from '../health/context.js';
 import { SensorWatch } from '../sensor/sensor-watch.js';
 import { FleetDouble, HealthDouble } from '../testing/fleet-double.js';
 import { ScriptedSensor } from '../testing/scripted-sensor.js';
@@ -90,12 +90,12 @@ async function watchOf(
     trust: { nodeId: NODE_ID, sealingPrivateKey: sealing.privateKey, root: fleet.root.signed },
     authorities: new TrustedAuthorities(files, health.tls.ca),
   };
-  const around = new Surroundings(clock, new Log({ write: () => undefined }));
+  const around = new Context(clock, new Log({ write: () => undefined }));
   const client = new ControlPlaneClient({
     ...{ url: controlPlane, ca: () => health.tls.ca, timeoutMs: MINUTE },
   });
   const reach = new ControlPlaneReachability(client, to, { everyMs: 60_000 }, around);
-  const keys = await HostKeys.open(files.hostKey, host.trust, around);
+  const keys = await ChannelKeys.open(files.channelKey, host.trust, around);
   const sensors = new SensorWatch(new ScriptedSensor(), around);
   const link = new HostLink(connection, NODE_ID, connection);
   const pace = { askEveryMs: 10 * MINUTE };

@@ -17,13 +17,13 @@ import { writeFileAtomic } from '../config/atomic-file.js';
 import type { EnrolledHost } from '../config/enrolled-host.js';
 import { errorMessage } from '../config/error-facts.js';
 import { hostFiles } from '../config/host-files.js';
-import type { HostKeys } from '../delivery/host-keys.js';
+import type { ChannelKeys } from '../delivery/channel-keys.js';
 import { AskAgain } from '../health/ask-again.js';
 import { backoff, jittered } from '../health/clock.js';
 import { ControlPlaneClient } from '../health/control-plane.client.js';
 import { Reachability } from '../health/reachability.js';
 import { SingleFlight } from '../health/single-flight.js';
-import { Surroundings } from '../health/surroundings.js';
+import { Context } from '../health/context.js';
 import type { ReportPace } from '../reporting/report-pace.js';
 import type { SensorWatch } from '../sensor/sensor-watch.js';
 import { moveIn, RedirectFailed, type MovedIn } from './move-in.js';
@@ -47,7 +47,7 @@ export interface RedirectParts {
   readonly client: ControlPlaneClient;
   readonly reach: Reachability;
   readonly link: HostLink;
-  readonly keys: HostKeys;
+  readonly keys: ChannelKeys;
   readonly sensors: SensorWatch;
   readonly pace: Pick<ReportPace, 'askEveryMs'>;
 }
@@ -75,7 +75,7 @@ export class RedirectWatch extends Redirects {
   constructor(
     private readonly host: EnrolledHost,
     private readonly parts: RedirectParts,
-    private readonly around: Surroundings,
+    private readonly around: Context,
   ) {
     super();
     this.#placement = host.placement;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Log } from '#observability';
 import { SystemClock } from '../health/clock.js';
-import { Surroundings } from '../health/surroundings.js';
+import { Context } from '../health/context.js';
 import { LastUpgrade, parseRolledBack } from './last-upgrade.js';
 
 const WORD = { from: '0.2.0', to: '0.1.0', at: '2026-11-26T18:00:00Z', reason: 'crashed' };
@@ -21,7 +21,7 @@ describe('LastUpgrade', () => {
     const log = new Log({ write: (line) => void lines.push(line) });
     upgrade = new LastUpgrade(
       join(folder, 'rolled-back.json'),
-      new Surroundings(new SystemClock(), log),
+      new Context(new SystemClock(), log),
     );
   });
   afterEach(() => rm(folder, { recursive: true }));

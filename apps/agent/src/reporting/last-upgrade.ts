@@ -1,7 +1,7 @@
 import type { RolledBack } from '#contracts';
 import { readIfThere } from '../enrollment/key-file.js';
 import { errorMessage } from '../config/error-facts.js';
-import { Surroundings } from '../health/surroundings.js';
+import { Context } from '../health/context.js';
 
 /** As the control plane takes them. */
 const LONGEST = { from: 100, to: 100, at: 40, reason: 300 } as const;
@@ -13,7 +13,7 @@ export class LastUpgrade {
 
   constructor(
     private readonly path: string,
-    private readonly around: Surroundings,
+    private readonly around: Context,
   ) {}
 
   get rolledBack(): RolledBack | undefined {

@@ -33,7 +33,7 @@ function reportOf(change: Partial<SensorState>, facts: Partial<ReportFacts> = {}
     sensor: {
       version: '0.1.0',
       state: sensorState({
-        ordering: { epoch: '1', generation: '5', issuedAt: 1 },
+        assignmentVersion: { epoch: '1', generation: '5', issuedAt: 1 },
         digest: 'd',
         ...change,
       }),
@@ -42,7 +42,7 @@ function reportOf(change: Partial<SensorState>, facts: Partial<ReportFacts> = {}
     compileReport: compiled('enforce'),
     agentVersion: '0.1.0',
     spoolLost: 0,
-    observationsLost: 0,
+    telemetryEventsLost: 0,
     ...facts,
   });
 }
@@ -218,7 +218,7 @@ describe('the report of a host', () => {
       asOf: '1970-01-01T00:00:01.000Z',
       enforcer: 'none',
       policies: [],
-      qualifiers: [],
+      conditions: [],
     });
     expect(report.rejected).toEqual({
       code: 'sensor-away',
@@ -233,25 +233,25 @@ describe('the report of a host', () => {
     ['stale', { expiresAt: 100_000 }],
     ['unconfirmed', { confirm: { state: 'unconfirmed', since: 1 } }],
     ['suspended', { suspension: { mode: 'off', until: 200_000, reason: 'r', by: 'console' } }],
-  ] as const)('is qualified as %s', (qualifier, change) => {
-    expect(reportOf(change).qualifiers).toEqual([qualifier]);
+  ] as const)('is qualified as %s', (condition, change) => {
+    expect(reportOf(change).conditions).toEqual([condition]);
   });
 
   it('is stale while what comes is withheld, and by the last signed time where the clock is behind it', () => {
     const rejection = { code: 'withheld', message: 'policy p was seen here', at: 1 };
-    expect(reportOf({}, { rejection }).qualifiers).toEqual(['stale']);
+    expect(reportOf({}, { rejection }).conditions).toEqual(['stale']);
     const highest = { epoch: '1', generation: '9', issuedAt: 300_000 };
-    expect(reportOf({ expiresAt: 200_000, highest }).qualifiers).toEqual(['stale']);
+    expect(reportOf({ expiresAt: 200_000, highest }).conditions).toEqual(['stale']);
   });
 
-  it('has no qualifier from an old drift, a later expiry or a swap that was confirmed', () => {
+  it('has no condition from an old drift, a later expiry or a swap that was confirmed', () => {
     const drift = [{ what: 'hostward', detectedAt: 1, repairedAt: 2 }];
     const report = reportOf({
       drift,
       expiresAt: 100_001,
       confirm: { state: 'confirmed', since: 1 },
     });
-    expect(report.qualifiers).toEqual([]);
+    expect(report.conditions).toEqual([]);
     expect(report.drift).toHaveLength(1);
   });
 
@@ -268,14 +268,14 @@ describe('the report of a host', () => {
     expect(report.applied).toMatchObject({ generation: '5' });
   });
 
-  it('tells the highest ordering that was accepted where something else, or nothing, is in force', () => {
+  it('tells the highest assignment version that was accepted where something else, or nothing, is in force', () => {
     const { applied } = reportOf({});
     const { epoch = '', generation = '', issuedAt = 0 } = applied ?? {};
     const highest = { epoch, generation, issuedAt };
     const higher = { ...highest, issuedAt: issuedAt + 1 };
     expect(reportOf({ highest }).seen).toBeUndefined();
     expect(reportOf({ highest: higher }).seen).toEqual(higher);
-    expect(reportOf({ highest, ordering: undefined }).seen).toEqual(highest);
+    expect(reportOf({ highest, assignmentVersion: undefined }).seen).toEqual(highest);
   });
 
   it('tells who suspended, the boot guard under its own name', () => {

@@ -1,9 +1,9 @@
-import { compareOrdering } from '#bundle';
+import { compareAssignmentVersion } from '#bundle';
 import {
   REPORT_INTERVAL_MS,
   type NodeReport,
-  type Ordering,
-  type Qualifier,
+  type AssignmentVersion,
+  type Condition,
   type RedirectReport,
   type RolledBack,
   type RuleStatus,
@@ -18,7 +18,7 @@ export interface Rejection {
   readonly code: string;
   readonly message: string;
   readonly at: number;
-  readonly ordering?: Ordering;
+  readonly assignmentVersion?: AssignmentVersion;
 }
 
 /** Everything a report is made of; times in ms since 1970. */
@@ -41,8 +41,8 @@ export interface ReportFacts {
   readonly rejection?: Rejection;
   readonly agentVersion: string;
   readonly spoolLost: number;
-  /** Observations that were not sent, since the agent started. */
-  readonly observationsLost: number;
+  /** Telemetry events that were not sent, since the agent started. */
+  readonly telemetryEventsLost: number;
   readonly rolledBack?: RolledBack;
   readonly redirect?: RedirectReport;
 }
@@ -83,7 +83,7 @@ export function nodeReport(facts: ReportFacts): NodeReport {
     ...appliedOf(state),
     ...seenOf(state),
     ...(rejection === undefined ? {} : { rejected: rejectedOf(rejection) }),
-    qualifiers: qualifiersOf(state, facts),
+    conditions: conditionsOf(state, facts),
     ...suspensionOf(state),
     ...coverageOf(state, facts.observing),
     drift: (state?.drift ?? []).map(driftOf),
@@ -91,7 +91,7 @@ export function nodeReport(facts: ReportFacts): NodeReport {
     host: { hostname: facts.hostname, kernel: state?.kernel ?? '', lsm: state?.lsm ?? [] },
     versions: { agent: facts.agentVersion, sensor: facts.sensor?.version ?? '' },
     losses: lossesOf(state, facts.spoolLost),
-    ...visibilityReported(state, facts.observationsLost),
+    ...visibilityReported(state, facts.telemetryEventsLost),
     ...(facts.rolledBack === undefined ? {} : { rolledBack: facts.rolledBack }),
     ...(facts.redirect && { redirect: facts.redirect }),
   };
@@ -125,15 +125,16 @@ function reasonOf(report: CompileReport | undefined): Pick<NodeReport, 'enforcer
 }
 
 function appliedOf(state: SensorState | undefined): Pick<NodeReport, 'applied'> {
-  if (state?.ordering === undefined || state.digest === undefined) return {};
-  return { applied: { ...state.ordering, bundleDigest: state.digest } };
+  if (state?.assignmentVersion === undefined || state.digest === undefined) return {};
+  return { applied: { ...state.assignmentVersion, bundleDigest: state.digest } };
 }
 
 /** Nothing where it is as ever: what an older control plane reads then is as before. */
 function seenOf(state: SensorState | undefined): Pick<NodeReport, 'seen'> {
-  const { highest, ordering } = state ?? {};
+  const { highest, assignmentVersion } = state ?? {};
   if (highest === undefined) return {};
-  return ordering !== undefined && compareOrdering(highest, ordering) === 0
+  return assignmentVersion !== undefined &&
+    compareAssignmentVersion(highest, assignmentVersion) === 0
     ? {}
     : { seen: highest };
 }
@@ -155,18 +156,18 @@ function bounded(status: RuleStatus): RuleStatus {
   return reason === undefined ? status : { ...status, reason: reason.slice(0, LONGEST.reason) };
 }
 
-function qualifiersOf(
+function conditionsOf(
   state: SensorState | undefined,
   { now, rejection }: ReportFacts,
-): readonly Qualifier[] {
+): readonly Condition[] {
   if (state === undefined) return [];
-  const qualifiers: readonly [Qualifier, boolean][] = [
+  const conditions: readonly [Condition, boolean][] = [
     ['drifted', state.drift.some((drift) => now - (drift.repairedAt ?? now) < DRIFT_SHOWN_MS)],
     ['stale', state.stale === true || hasExpired(state, now) || isWithheld(rejection)],
     ['unconfirmed', state.confirm?.state === 'unconfirmed'],
     ['suspended', state.suspension !== undefined],
   ];
-  return qualifiers.filter(([, holds]) => holds).map(([qualifier]) => qualifier);
+  return conditions.filter(([, holds]) => holds).map(([condition]) => condition);
 }
 
 /** By the latest of the clock and the last signed time: a host that boots in 1970 does not call itself fresh. */
@@ -214,7 +215,7 @@ function fallbackOf(state: SensorState | undefined): Rejection | undefined {
   const message =
     state.outcome.message ??
     'the control plane was not reached after the swap, and something of ours was denied';
-  return { code: 'fell-back', message, at: state.confirm.since, ordering: state.highest };
+  return { code: 'fell-back', message, at: state.confirm.since, assignmentVersion: state.highest };
 }
 
 function outcomeOf(sensor: ReportFacts['sensor']): Rejection | undefined {
@@ -227,9 +228,9 @@ function rejectedOf({
   code,
   message,
   at,
-  ordering,
+  assignmentVersion,
 }: Rejection): NonNullable<NodeReport['rejected']> {
-  return { code, message: message.slice(0, LONGEST.message), at: iso(at), ...ordering };
+  return { code, message: message.slice(0, LONGEST.message), at: iso(at), ...assignmentVersion };
 }
 
 /** A time beyond what a Date holds is a broken clock's: the epoch is told instead of ending the report. */

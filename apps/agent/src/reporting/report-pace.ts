@@ -1,7 +1,7 @@
 import { verifyPace, type PaceOrder, type RootDocument } from '#bundle';
 import { REPORT_INTERVAL_MS, returnWithinMs } from '#contracts';
 import type { HostLink } from '#redis';
-import { Surroundings } from '../health/surroundings.js';
+import { Context } from '../health/context.js';
 import { Published } from './published.js';
 
 /** The control plane repeats its order every half a minute; who has not heard it for so long goes by none. */
@@ -20,7 +20,7 @@ export class ReportPace {
   /** `root` says whose orders count: those of its online keys; `onOrder` is told of each that counts. */
   constructor(
     private readonly root: () => RootDocument,
-    private readonly around: Surroundings,
+    private readonly around: Context,
     private readonly onOrder: (reportEveryMs: number) => void,
   ) {
     this.#orders = new Published(verifyPace, ({ code }) =>
@@ -32,7 +32,7 @@ export class ReportPace {
   static of(
     keys: { readonly root: RootDocument },
     link: Pick<HostLink, 'slowTo'>,
-    around: Surroundings,
+    around: Context,
   ): ReportPace {
     const root = (): RootDocument => keys.root;
     return new ReportPace(root, around, (everyMs) => link.slowTo(returnWithinMs(everyMs)));

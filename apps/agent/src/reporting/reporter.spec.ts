@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import {
-  generateHostKey,
+  generateChannelKey,
   generateSigningKey,
   loadSigner,
   openReport,
-  openStatement,
+  openSignedStatus,
   signPace,
   type RootDocument,
   type SignedDocument,
@@ -12,9 +12,9 @@ import {
 import type { NodeReport } from '#contracts';
 import { Log } from '#observability';
 import type { HostLink, StateWrite } from '#redis';
-import type { HostKeys } from '../delivery/host-keys.js';
+import type { ChannelKeys } from '../delivery/channel-keys.js';
 import { Clock } from '../health/clock.js';
-import { Surroundings } from '../health/surroundings.js';
+import { Context } from '../health/context.js';
 import { sensorState } from '../testing/scripted-sensor.js';
 import { nodeReport } from './node-report.js';
 import { ReportPace } from './report-pace.js';
@@ -43,24 +43,24 @@ class SetClock extends Clock {
 
 const online = generateSigningKey();
 const signer = loadSigner(online.privateKey);
-const hostKey = generateHostKey();
+const channelKey = generateChannelKey();
 const root = { online: [online] } as unknown as RootDocument;
 
 let clock: SetClock;
-let around: Surroundings;
+let around: Context;
 let pace: ReportPace;
 let reporter: Reporter;
 let written: { readonly at: number; readonly report: NodeReport; readonly isQuiet: boolean }[];
 let redisAway: boolean;
 let spoolLost: number;
-let statement: SignedDocument | undefined;
+let signedStatus: SignedDocument | undefined;
 /** What lies beside the state. */
-let beside: { readonly at: number; readonly statement: unknown } | undefined;
+let beside: { readonly at: number; readonly signedStatus: unknown } | undefined;
 let currentKey: Buffer;
 
 beforeEach(() => {
   clock = new SetClock();
-  around = new Surroundings(clock, new Log({ write: () => undefined }));
+  around = new Context(clock, new Log({ write: () => undefined }));
   pace = new ReportPace(
     () => root,
     around,
@@ -68,14 +68,14 @@ beforeEach(() => {
   );
   written = [];
   [redisAway, spoolLost] = [false, 0];
-  [statement, beside, currentKey] = [undefined, undefined, hostKey];
+  [signedStatus, beside, currentKey] = [undefined, undefined, channelKey];
   const link = {
-    writeState: (sealed: Uint8Array, { statement: stated, isQuiet = false }: StateWrite) => {
+    writeState: (sealed: Uint8Array, { signedStatus: stated, isQuiet = false }: StateWrite) => {
       if (redisAway) return Promise.reject(new Error('away'));
       const text = openReport(currentKey, NODE_ID, sealed).toString();
       written.push({ at: clock.ms, report: JSON.parse(text) as NodeReport, isQuiet });
-      const said = stated && openStatement(currentKey, NODE_ID, stated).toString();
-      if (said !== undefined) beside = { at: clock.ms, statement: JSON.parse(said) as unknown };
+      const said = stated && openSignedStatus(currentKey, NODE_ID, stated).toString();
+      if (said !== undefined) beside = { at: clock.ms, signedStatus: JSON.parse(said) as unknown };
       return Promise.resolve(beside !== undefined);
     },
   };
@@ -83,10 +83,10 @@ beforeEach(() => {
     const report = nodeReport({
       ...{ nodeId: NODE_ID, hostname: 'h', sequence, bootedAt: START, now: clock.ms },
       ...{ reportEveryMs: pace.everyMs, observing: false, agentVersion: '1' },
-      ...{ spoolLost, observationsLost: 0 },
+      ...{ spoolLost, telemetryEventsLost: 0 },
       sensor: { version: '1', state: sensorState({ asOf: clock.ms }), outcomeSince: START },
     });
-    return { report, statement };
+    return { report, signedStatus };
   };
   reporter = new Reporter(
     compose,
@@ -95,7 +95,7 @@ beforeEach(() => {
       get current() {
         return currentKey;
       },
-    } as unknown as HostKeys,
+    } as unknown as ChannelKeys,
     around,
   );
 });
@@ -194,7 +194,7 @@ describe('the bell', () => {
     expect(new Set(quiet().slice(2))).toEqual(new Set([true]));
   });
 
-  it('rings for news, where somebody asks, under another host key, and after a report that Redis did not take', async () => {
+  it('rings for news, where somebody asks, under another channel key, and after a report that Redis did not take', async () => {
     await reporter.look();
     await looks(90_000, 60_000);
     expect(quiet().at(-1)).toBe(true);
@@ -205,7 +205,7 @@ describe('the bell', () => {
     expect(quiet().at(-1)).toBe(false);
     await looks(60_000, 60_000);
     expect(quiet().at(-1)).toBe(true);
-    currentKey = generateHostKey();
+    currentKey = generateChannelKey();
     await looks(10_000, 60_000);
     expect(quiet().at(-1)).toBe(false);
     redisAway = true;
@@ -216,14 +216,14 @@ describe('the bell', () => {
   });
 
   it('does not ring for a new signature alone', async () => {
-    statement = { payloadType: 't', payload: 'first', signatures: [] };
+    signedStatus = { payloadType: 't', payload: 'first', signatures: [] };
     await reporter.look();
     await looks(90_000, 60_000);
-    statement = { ...statement, payload: 'second' };
+    signedStatus = { ...signedStatus, payload: 'second' };
     const before = written.length;
     await looks(10_000, 60_000);
     expect(quiet().slice(before)).toEqual([true]);
-    expect(beside?.statement).toEqual(statement);
+    expect(beside?.signedStatus).toEqual(signedStatus);
   });
 
   it('rings where the host reports as often as ever again', async () => {
@@ -253,30 +253,30 @@ describe('an order of the control plane', () => {
   });
 });
 
-describe('the signed statement beside reports', () => {
+describe('the signed status beside reports', () => {
   const signed = (payload: string): SignedDocument => ({
     payloadType: 't',
     payload,
     signatures: [],
   });
   beforeEach(() => {
-    statement = signed('first');
+    signedStatus = signed('first');
   });
 
   it('goes up with the first report, and again only once there is another one', async () => {
     await reporter.look();
     await looks(60_000);
-    expect(beside).toEqual({ at: START, statement });
-    statement = signed('second');
+    expect(beside).toEqual({ at: START, signedStatus });
+    signedStatus = signed('second');
     await looks(10_000);
-    expect(beside).toEqual({ at: clock.ms, statement });
+    expect(beside).toEqual({ at: clock.ms, signedStatus });
   });
 
   it('is a reason to report, before a report is due', async () => {
     await reporter.look();
     await looks(20_000, 60_000);
     const before = written.length;
-    statement = signed('second');
+    signedStatus = signed('second');
     await looks(10_000, 60_000);
     expect(written).toHaveLength(before + 1);
   });
@@ -287,20 +287,20 @@ describe('the signed statement beside reports', () => {
     expect(beside).toBeUndefined();
     redisAway = false;
     await looks(10_000);
-    expect(beside?.statement).toEqual(statement);
+    expect(beside?.signedStatus).toEqual(signedStatus);
     beside = undefined;
     // The next report finds that it is gone, and the one after it brings it back.
     await looks(20_000);
-    expect(beside).toEqual({ at: clock.ms, statement });
+    expect(beside).toEqual({ at: clock.ms, signedStatus });
     clock.ms += 1;
     await reporter.reconnected();
-    expect(beside).toEqual({ at: clock.ms, statement });
+    expect(beside).toEqual({ at: clock.ms, signedStatus });
   });
 
-  it('goes up again under another host key', async () => {
+  it('goes up again under another channel key', async () => {
     await reporter.look();
-    currentKey = generateHostKey();
+    currentKey = generateChannelKey();
     await looks(10_000);
-    expect(beside).toEqual({ at: clock.ms, statement });
+    expect(beside).toEqual({ at: clock.ms, signedStatus });
   });
 });

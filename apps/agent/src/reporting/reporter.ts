@@ -1,10 +1,10 @@
-import { sealReport, sealStatement, type SignedDocument } from '#bundle';
+import { sealReport, sealSignedStatus, type SignedDocument } from '#bundle';
 import { REPORT_INTERVAL_MS, type AgentRun, type NodeReport } from '#contracts';
 import { HostLink } from '#redis';
 import { errorMessage } from '../config/error-facts.js';
-import { HostKeys } from '../delivery/host-keys.js';
+import { ChannelKeys } from '../delivery/channel-keys.js';
 import { SingleFlight } from '../health/single-flight.js';
-import { Surroundings } from '../health/surroundings.js';
+import { Context } from '../health/context.js';
 
 /** In a fleet whose pace is as long or longer a report without news does not ring; a control plane sweeps as often. */
 const QUIET_FROM_MS = 30_000;
@@ -12,18 +12,18 @@ const QUIET_FROM_MS = 30_000;
 /** A report of this moment, and what the host has signed of itself last, where it can. */
 export interface Composed {
   readonly report: NodeReport;
-  readonly statement?: SignedDocument;
+  readonly signedStatus?: SignedDocument;
 }
 
-/** A statement that lies in Redis, and the key under which it does. */
+/** A signed status that lies in Redis, and the key under which it does. */
 interface Said {
-  readonly statement: SignedDocument;
-  readonly hostKey: Buffer;
+  readonly signedStatus: SignedDocument;
+  readonly channelKey: Buffer;
 }
 
 /** What Redis has taken last. */
 interface Written {
-  readonly hostKey: Buffer;
+  readonly channelKey: Buffer;
   readonly content: string;
   readonly at: number;
   /** When the control plane was told to expect the next one at the latest. */
@@ -31,9 +31,9 @@ interface Written {
 }
 
 /**
- * Writes the host's state, sealed with the host key, at each change, and where nothing changes as often as the last
+ * Writes the host's state, sealed with the channel key, at each change, and where nothing changes as often as the last
  * report said, quietly in a fleet that has a pace. The state is a last value: a report that could not be written is not
- * kept, the next one says more. The signed statement goes up with it where Redis has not got it.
+ * kept, the next one says more. The signed status goes up with it where Redis has not got it.
  */
 export class Reporter {
   readonly #flight = new SingleFlight(() => this.#report());
@@ -50,8 +50,8 @@ export class Reporter {
   constructor(
     private readonly compose: (sequence: number) => Composed,
     private readonly link: HostLink,
-    private readonly hostKeys: HostKeys,
-    private readonly around: Surroundings,
+    private readonly channelKeys: ChannelKeys,
+    private readonly around: Context,
   ) {}
 
   /** Reports now; changes during a report lead to one more. Never rejects. */
@@ -60,7 +60,7 @@ export class Reporter {
     return this.#flight.run();
   }
 
-  /** Redis was away: it may be empty, or one that had not got all of it yet. Reports anew, the statement too. Never rejects. */
+  /** Redis was away: it may be empty, or one that had not got all of it yet. Reports anew, the signed status too. Never rejects. */
   reconnected(): Promise<void> {
     this.#said = undefined;
     return this.report();
@@ -79,19 +79,19 @@ export class Reporter {
   async #report(): Promise<void> {
     const asked = this.#asked;
     this.#asked = false;
-    const hostKey = this.hostKeys.current;
+    const channelKey = this.channelKeys.current;
     const { conditions } = this.around;
-    if (hostKey === undefined) {
+    if (channelKey === undefined) {
       conditions.raise('report', 'no assignment has come yet, so there is no key to report with');
       return;
     }
     try {
       const composed = this.compose(this.#sequence + 1);
-      const unsaid = this.#unsaid(hostKey, composed);
-      const isNews = asked || this.#isNews(hostKey, composed.report);
+      const unsaid = this.#unsaid(channelKey, composed);
+      const isNews = asked || this.#isNews(channelKey, composed.report);
       if (!isNews && unsaid === undefined && !this.#isDue(composed.report)) return;
       const isQuiet = !isNews && this.#mayWait(composed.report);
-      await this.#write(hostKey, composed.report, { unsaid, isQuiet });
+      await this.#write(channelKey, composed.report, { unsaid, isQuiet });
       conditions.clear('report');
     } catch (cause) {
       conditions.raise(
@@ -101,19 +101,24 @@ export class Reporter {
     }
   }
 
-  /** The statement, if it does not lie there under this key. */
-  #unsaid(hostKey: Buffer, { statement }: Composed): SignedDocument | undefined {
+  /** The signed status, if it does not lie there under this key. */
+  #unsaid(channelKey: Buffer, { signedStatus }: Composed): SignedDocument | undefined {
     const said = this.#said;
-    return said?.statement === statement && said?.hostKey.equals(hostKey) ? undefined : statement;
+    return said?.signedStatus === signedStatus && said?.channelKey.equals(channelKey)
+      ? undefined
+      : signedStatus;
   }
 
   async #write(
-    hostKey: Buffer,
+    channelKey: Buffer,
     report: NodeReport,
-    { unsaid: statement, isQuiet }: { readonly unsaid?: SignedDocument; readonly isQuiet: boolean },
+    {
+      unsaid: signedStatus,
+      isQuiet,
+    }: { readonly unsaid?: SignedDocument; readonly isQuiet: boolean },
   ): Promise<void> {
     const written = {
-      hostKey,
+      channelKey,
       content: contentOf(report),
       at: this.around.clock.now(),
       nextWithinMs: intervalOf(report),
@@ -122,13 +127,14 @@ export class Reporter {
     this.#last = undefined;
     this.#sequence = report.sequence;
     const isStated = await this.link.writeState(
-      sealReport(hostKey, report.nodeId, jsonOf(report)),
+      sealReport(channelKey, report.nodeId, jsonOf(report)),
       {
-        statement: statement && sealStatement(hostKey, report.nodeId, jsonOf(statement)),
+        signedStatus:
+          signedStatus && sealSignedStatus(channelKey, report.nodeId, jsonOf(signedStatus)),
         isQuiet,
       },
     );
-    if (statement !== undefined) this.#said = { statement, hostKey };
+    if (signedStatus !== undefined) this.#said = { signedStatus, channelKey };
     else if (!isStated) this.#said = undefined;
     this.#last = written;
     this.written += 1;
@@ -136,9 +142,9 @@ export class Reporter {
   }
 
   /** Whether it says anything that the last one did not, or to a reader who could not open that one. */
-  #isNews(hostKey: Buffer, report: NodeReport): boolean {
+  #isNews(channelKey: Buffer, report: NodeReport): boolean {
     const last = this.#last;
-    return !last?.hostKey.equals(hostKey) || contentOf(report) !== last.content;
+    return !last?.channelKey.equals(channelKey) || contentOf(report) !== last.content;
   }
 
   /** Whether what Redis has is good for far longer than a control plane takes to find one that did not ring. */

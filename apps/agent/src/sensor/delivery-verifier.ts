@@ -4,11 +4,11 @@ import {
   rememberingOpener,
   trustRoot,
   verifyDelivery,
-  type Floors,
+  type MinimumVersions,
   type TrustedRoot,
   type VerifiedDelivery,
 } from '#bundle';
-import type { Ordering } from '#contracts';
+import type { AssignmentVersion } from '#contracts';
 import { InvalidPolicyError, type RuleSet, signedRuleSet } from '#policy-model';
 import { SensorRefusedError } from '#sensor';
 
@@ -23,10 +23,10 @@ export interface Trust {
 
 /** The newest delivery that was taken. */
 export interface SeenDelivery {
-  readonly ordering: Ordering;
+  readonly assignmentVersion: AssignmentVersion;
   readonly digest: string;
   /** Versions of signed documents that were seen, in authored mode. */
-  readonly floors?: Floors;
+  readonly minimumVersions?: MinimumVersions;
 }
 
 /**
@@ -34,7 +34,7 @@ export interface SeenDelivery {
  * from the newest root document that was followed.
  */
 export class DeliveryVerifier {
-  readonly #openHostKey = rememberingOpener();
+  readonly #openChannelKey = rememberingOpener();
   #trustedRoot: TrustedRoot | undefined;
 
   constructor(private readonly trust: Trust) {}
@@ -55,10 +55,10 @@ export class DeliveryVerifier {
         trustedRoot,
         nodeId,
         sealingPrivateKey,
-        highest: seen && { ...seen.ordering, bundleDigest: seen.digest },
+        highest: seen && { ...seen.assignmentVersion, bundleDigest: seen.digest },
         now: nowMs,
-        openHostKey: this.#openHostKey,
-        floors: seen?.floors,
+        openChannelKey: this.#openChannelKey,
+        minimumVersions: seen?.minimumVersions,
       });
       this.#trustedRoot = verified.root;
       return verified;

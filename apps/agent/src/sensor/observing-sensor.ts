@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { release } from 'node:os';
-import { compareOrdering, withDocuments, type VerifiedDelivery } from '#bundle';
-import type { Ordering } from '#contracts';
+import { compareAssignmentVersion, withDocuments, type VerifiedDelivery } from '#bundle';
+import type { AssignmentVersion } from '#contracts';
 import { compileRuleSet, type CompileReport, type Veto } from '#policy-compiler';
 import {
   ABI_VERSION,
@@ -63,20 +63,23 @@ export class ObservingSensor extends Sensor {
   async apply(envelope: Uint8Array): Promise<SensorState> {
     const verified = await this.verifier.verify(envelope, this.#observed, this.clock.now());
     const { epoch, generation, issuedAt, expiresAt, bundleDigest: digest } = verified.assignment;
-    const ordering = { epoch, generation, issuedAt };
+    const assignmentVersion = { epoch, generation, issuedAt };
     const known = this.#observed;
-    if (known !== undefined && compareOrdering(known.ordering, ordering) === 0)
+    if (
+      known !== undefined &&
+      compareAssignmentVersion(known.assignmentVersion, assignmentVersion) === 0
+    )
       return this.#state();
     const json = JSON.stringify(observe(verified, this.clock.now(), this.veto));
     const report = Buffer.from(json).toString('base64');
     await this.#keep({
-      ordering,
+      assignmentVersion,
       expiresAt,
       digest,
       report,
       confirmed: false,
       since: this.clock.now(),
-      floors: verified.floors ?? known?.floors,
+      minimumVersions: verified.minimumVersions ?? known?.minimumVersions,
     });
     return this.#state();
   }
@@ -89,9 +92,12 @@ export class ObservingSensor extends Sensor {
     return this.status();
   }
 
-  async confirm(ordering: Ordering): Promise<void> {
+  async confirm(assignmentVersion: AssignmentVersion): Promise<void> {
     const observed = this.#observed;
-    if (observed === undefined || compareOrdering(observed.ordering, ordering) !== 0) {
+    if (
+      observed === undefined ||
+      compareAssignmentVersion(observed.assignmentVersion, assignmentVersion) !== 0
+    ) {
       throw new SensorRefusedError('not-in-force', 'another assignment is observed by now');
     }
     await this.#keep({ ...observed, confirmed: true, since: this.clock.now() });
@@ -140,9 +146,9 @@ export class ObservingSensor extends Sensor {
   }
 }
 
-function inForce({ ordering, expiresAt, digest, report, confirmed, since }: Observed) {
+function inForce({ assignmentVersion, expiresAt, digest, report, confirmed, since }: Observed) {
   const confirm = { state: confirmed ? ('confirmed' as const) : ('waiting' as const), since };
-  return { ordering, highest: ordering, expiresAt, digest, report, confirm };
+  return { assignmentVersion, highest: assignmentVersion, expiresAt, digest, report, confirm };
 }
 
 /** The compiler's own report for a host without an enforcer, with the one reason that counts here. */
@@ -168,7 +174,8 @@ function observe(
 function parseObserved(text: string): Observed | undefined {
   try {
     const observed = JSON.parse(text) as Observed;
-    return typeof observed.ordering?.epoch === 'string' && typeof observed.report === 'string'
+    return typeof observed.assignmentVersion?.epoch === 'string' &&
+      typeof observed.report === 'string'
       ? observed
       : undefined;
   } catch {

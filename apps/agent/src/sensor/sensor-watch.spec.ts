@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Log } from '#observability';
 import { SensorRefusedError } from '#sensor';
 import { Clock } from '../health/clock.js';
-import { Surroundings } from '../health/surroundings.js';
+import { Context } from '../health/context.js';
 import { ScriptedSensor, sensorState } from '../testing/scripted-sensor.js';
 import { SensorWatch } from './sensor-watch.js';
 
@@ -27,7 +27,7 @@ class SetClock extends Clock {
 describe('a host whose clock is behind what was signed to it', () => {
   it('says so, and what to do, until the clock is set', async () => {
     const clock = new SetClock();
-    const around = new Surroundings(clock, new Log({ write: () => undefined }));
+    const around = new Context(clock, new Log({ write: () => undefined }));
     const sensor = new ScriptedSensor();
     const watch = new SensorWatch(sensor, around);
     sensor.state = sensorState({
@@ -46,7 +46,7 @@ describe('a host whose clock is behind what was signed to it', () => {
   });
 
   it('leaves what another part says of the clock alone', async () => {
-    const around = new Surroundings(new SetClock(), new Log({ write: () => undefined }));
+    const around = new Context(new SetClock(), new Log({ write: () => undefined }));
     around.conditions.raise('clock', 'ahead of the control plane');
     const watch = new SensorWatch(new ScriptedSensor(), around);
     await watch.refresh();
@@ -56,7 +56,7 @@ describe('a host whose clock is behind what was signed to it', () => {
 
 describe('what the sensor says again at each look', () => {
   it('is of the time at which it was said first', async () => {
-    const around = new Surroundings(new SetClock(), new Log({ write: () => undefined }));
+    const around = new Context(new SetClock(), new Log({ write: () => undefined }));
     const sensor = new ScriptedSensor();
     const watch = new SensorWatch(sensor, around);
     const since = async (atMs: number, message: string): Promise<number | undefined> => {
@@ -73,16 +73,16 @@ describe('what the sensor says again at each look', () => {
 
 describe('a confirmation', () => {
   it('that the sensor does not take, or that it is not there for, is none', async () => {
-    const around = new Surroundings(new SetClock(), new Log({ write: () => undefined }));
+    const around = new Context(new SetClock(), new Log({ write: () => undefined }));
     const sensor = new ScriptedSensor();
     const watch = new SensorWatch(sensor, around);
-    const ordering = { epoch: '1', generation: '7', issuedAt: SIGNED_AT };
-    expect(await watch.confirm(ordering)).toBe('confirmed');
+    const assignmentVersion = { epoch: '1', generation: '7', issuedAt: SIGNED_AT };
+    expect(await watch.confirm(assignmentVersion)).toBe('confirmed');
     sensor.failure = new SensorRefusedError('not-in-force', 'scripted');
-    expect(await watch.confirm(ordering)).toBe('not-confirmed');
+    expect(await watch.confirm(assignmentVersion)).toBe('not-confirmed');
     sensor.failure = new SensorRefusedError('restart-needed', 'scripted');
-    expect(await watch.confirm(ordering)).toBe('restart-needed');
+    expect(await watch.confirm(assignmentVersion)).toBe('restart-needed');
     sensor.goAway();
-    expect(await watch.confirm(ordering)).toBe('not-confirmed');
+    expect(await watch.confirm(assignmentVersion)).toBe('not-confirmed');
   });
 });

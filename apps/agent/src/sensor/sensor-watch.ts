@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Ordering } from '#contracts';
+import type { AssignmentVersion } from '#contracts';
 import type { CompileReport } from '#policy-compiler';
 import { ProtocolError, Sensor, SensorRefusedError, ShapeError, type SensorState } from '#sensor';
 import { errorMessage } from '../config/error-facts.js';
-import { Surroundings } from '../health/surroundings.js';
+import { Context } from '../health/context.js';
 import { parseCompileReport } from '../reporting/compile-report.js';
 
 const SKEW_MS = 60_000;
@@ -33,7 +33,7 @@ export class SensorWatch {
 
   constructor(
     private readonly sensor: Sensor,
-    private readonly around: Surroundings,
+    private readonly around: Context,
   ) {}
 
   /** What the sensor said last; absent before it was first reached. */
@@ -48,7 +48,7 @@ export class SensorWatch {
     );
   }
 
-  /** Called at each change of ordering, mode, outcome, profiles or drift. */
+  /** Called at each change of assignment version, mode, outcome, profiles or drift. */
   onChange(listener: () => void): void {
     this.#listeners.add(listener);
   }
@@ -77,15 +77,15 @@ export class SensorWatch {
   }
 
   /** Tells the sensor that the control plane was reached after this swap; `restart-needed` if this process does not show it. */
-  async confirm(ordering: Ordering): Promise<ConfirmOutcome> {
-    const outcome = await this.#confirm(ordering);
+  async confirm(assignmentVersion: AssignmentVersion): Promise<ConfirmOutcome> {
+    const outcome = await this.#confirm(assignmentVersion);
     if (outcome !== 'restart-needed') await this.refresh();
     return outcome;
   }
 
-  async #confirm(ordering: Ordering): Promise<ConfirmOutcome> {
+  async #confirm(assignmentVersion: AssignmentVersion): Promise<ConfirmOutcome> {
     try {
-      await this.sensor.confirm(ordering);
+      await this.sensor.confirm(assignmentVersion);
       return 'confirmed';
     } catch (cause) {
       if (!isRefusal(cause)) this.away(cause);
@@ -158,7 +158,7 @@ export function isRefusal(cause: unknown): cause is SensorRefusedError {
 
 /** What makes a new report worth sending at once; numbers of coverage and times change all the time and wait for the interval. */
 function facets({
-  ordering,
+  assignmentVersion,
   mode,
   outcome,
   profiles,
@@ -169,7 +169,7 @@ function facets({
   coverage: { awaited },
 }: SensorState): string {
   return JSON.stringify([
-    ordering,
+    assignmentVersion,
     mode,
     outcome,
     profiles,

@@ -10,15 +10,15 @@ import { AgentLoops } from '../agent.loops.js';
 import type { EnrolledHost } from '../config/enrolled-host.js';
 import { Confirmation } from '../delivery/confirmation.js';
 import { Courier } from '../delivery/courier.js';
-import { HostKeys } from '../delivery/host-keys.js';
+import { ChannelKeys } from '../delivery/channel-keys.js';
 import { CHECK_PATTERN, NUDGE_PATTERN, NudgeController } from '../delivery/nudge.controller.js';
 import { AuthorityWatch } from '../enrollment/authority-watch.js';
 import { Renewal } from '../enrollment/renewal.js';
 import { ControlPlaneReachability } from '../health/reachability.js';
 import { Redirects } from '../redirect/redirects.js';
-import { JournalHeads } from '../reporting/journal-heads.js';
+import { AuditLogHeads } from '../reporting/audit-log-heads.js';
 import { ReportPace } from '../reporting/report-pace.js';
-import { Statements } from '../reporting/statements.js';
+import { SignedStatuses } from '../reporting/signed-statuses.js';
 import { DeliveryVerifier } from '../sensor/delivery-verifier.js';
 import { SensorWatch } from '../sensor/sensor-watch.js';
 import { NudgesFirst } from './nudges-first.js';
@@ -41,7 +41,7 @@ export interface SimulatedHostSetting extends Pick<AgentSetting, 'config' | 'hos
 /**
  * A host without a kernel: the parts of the agent, put together without Nest so that thousands fit into one process.
  * What a kernel would have to begin is left out (alerts and their spool), and what is only for a person on the host
- * (health.json; seen heads of the journal are not kept on disk).
+ * (health.json; seen heads of the audit log are not kept on disk).
  */
 export class SimulatedHost {
   readonly #stop = new AbortController();
@@ -67,15 +67,20 @@ export class SimulatedHost {
     const link = new ToldLink(redis, host.trust.nodeId, redisEvents);
     const sensor = new SimulatedSensor(new DeliveryVerifier(host.trust), faults, around.clock);
     const sensors = new SensorWatch(sensor, around);
-    const keys = await HostKeys.open(host.files.hostKey, host.trust, around);
+    const keys = await ChannelKeys.open(host.files.channelKey, host.trust, around);
     const courier = new Courier(link, sensors, keys, around);
     const client = clientOf(setting, PATIENCE_MS);
     const renewal = new Renewal(host, client, around);
     const authorities = new AuthorityWatch(host, client, renewal, around);
-    const heads = await JournalHeads.open(undefined, () => keys.root, around);
-    const { statement } = setting.config;
+    const heads = await AuditLogHeads.open(undefined, () => keys.root, around);
+    const { signedStatus } = setting.config;
     const { signingKey } = host.files;
-    const statements = await Statements.open(signingKey, host.trust.nodeId, statement, around);
+    const signedStatuses = await SignedStatuses.open(
+      signingKey,
+      host.trust.nodeId,
+      signedStatus,
+      around,
+    );
     const redirects = new StaysHere();
     const pace = ReportPace.of(keys, link, around);
     const reach = new ControlPlaneReachability(client, host.redis, pace, around);
@@ -86,9 +91,9 @@ export class SimulatedHost {
       sensors,
       courier,
       spool,
-      observations: { lost: 0 },
+      telemetryEvents: { lost: 0 },
       heads,
-      statements,
+      signedStatuses,
       upgrade: { rolledBack: undefined },
       redirects,
       pace,
@@ -126,7 +131,7 @@ export class SimulatedHost {
     });
     const connections = [...new Set([redis, redisEvents])];
     const self = new SimulatedHost(setting, sensor, connections, { loops, transport });
-    link.onWritten = () => self.#written(sensors.sighting?.state.ordering?.generation);
+    link.onWritten = () => self.#written(sensors.sighting?.state.assignmentVersion?.generation);
     courier.onAttempt((swapped) => self.#attempted(swapped, sensors));
     transport.addHandler(NUDGE_PATTERN, (nudge: unknown) => self.#nudged(nudges, nudge), true);
     transport.addHandler(CHECK_PATTERN, (check: unknown) => nudges.asked(check), true);
@@ -173,8 +178,8 @@ export class SimulatedHost {
   }
 
   #attempted(swapped: boolean, sensors: SensorWatch): void {
-    const { ordering, highest } = sensors.sighting?.state ?? {};
-    if (swapped) this.setting.tell('in-force', ordering?.generation);
+    const { assignmentVersion, highest } = sensors.sighting?.state ?? {};
+    if (swapped) this.setting.tell('in-force', assignmentVersion?.generation);
     else this.setting.tell('failed', highest?.generation);
   }
 
@@ -188,7 +193,7 @@ export class SimulatedHost {
 }
 
 function generationOf(nudge: unknown): string | undefined {
-  return (nudge as Partial<Nudge> | undefined)?.ordering?.generation;
+  return (nudge as Partial<Nudge> | undefined)?.assignmentVersion?.generation;
 }
 
 function patient(host: EnrolledHost): EnrolledHost {
@@ -221,7 +226,7 @@ class StaysHere extends Redirects {
 /** Without a kernel nothing is denied, nobody reads the health of a host that is not there, and no package upgrades it. */
 const WITHOUT_ALERTS: Pick<
   ConstructorParameters<typeof AgentLoops>[0],
-  'pump' | 'shipper' | 'observations' | 'health' | 'upgrade'
+  'pump' | 'shipper' | 'telemetryEvents' | 'health' | 'upgrade'
 > = {
   pump: { run: () => Promise.resolve(), onSpooled: () => undefined },
   shipper: {
@@ -229,7 +234,7 @@ const WITHOUT_ALERTS: Pick<
     intervalMs: () => 3_600_000,
     reconnected: () => Promise.resolve(),
   },
-  observations: { ship: () => Promise.resolve(), intervalMs: () => 3_600_000 },
+  telemetryEvents: { ship: () => Promise.resolve(), intervalMs: () => 3_600_000 },
   health: { write: () => Promise.resolve() },
   upgrade: { refresh: () => Promise.resolve() },
 };

@@ -1,5 +1,5 @@
-import { compareOrdering, withDocuments, type VerifiedDelivery } from '#bundle';
-import { SIMULATED_KERNEL, type Ordering } from '#contracts';
+import { compareAssignmentVersion, withDocuments, type VerifiedDelivery } from '#bundle';
+import { SIMULATED_KERNEL, type AssignmentVersion } from '#contracts';
 import { compileRuleSet, type CompileReport } from '#policy-compiler';
 import {
   ABI_VERSION,
@@ -72,7 +72,11 @@ export class SimulatedSensor extends Sensor {
     if (slowMs > 0) await this.clock.wait(slowMs, signal);
     if (signal.aborted) throw new SensorUnavailableError('the simulation ends');
     const { epoch, generation, issuedAt, bundleDigest: digest } = verified.assignment;
-    const seen = { ordering: { epoch, generation, issuedAt }, digest, floors: verified.floors };
+    const seen = {
+      assignmentVersion: { epoch, generation, issuedAt },
+      digest,
+      minimumVersions: verified.minimumVersions,
+    };
     this.#highest = seen;
     if (chance.fails(failureProbability))
       // A courier tells of the same failure once: that of another rule set must read otherwise.
@@ -89,9 +93,12 @@ export class SimulatedSensor extends Sensor {
     return this.status();
   }
 
-  confirm(ordering: Ordering): Promise<void> {
+  confirm(assignmentVersion: AssignmentVersion): Promise<void> {
     const inForce = this.#inForce;
-    if (inForce === undefined || compareOrdering(inForce.ordering, ordering) !== 0)
+    if (
+      inForce === undefined ||
+      compareAssignmentVersion(inForce.assignmentVersion, assignmentVersion) !== 0
+    )
       throw new SensorRefusedError('not-in-force', 'another assignment is in force by now');
     this.#inForce = { ...inForce, confirmed: true, since: this.clock.now() };
     return Promise.resolve();
@@ -143,7 +150,7 @@ export class SimulatedSensor extends Sensor {
       mode: suspension?.mode ?? 'enforce',
       bpfLsm: false,
       ...(inForce === undefined ? {} : told(inForce)),
-      ...(this.#highest === undefined ? {} : { highest: this.#highest.ordering }),
+      ...(this.#highest === undefined ? {} : { highest: this.#highest.assignmentVersion }),
       outcome:
         this.#failure === undefined
           ? { ok: true }
@@ -168,9 +175,9 @@ export class SimulatedSensor extends Sensor {
   }
 }
 
-function told({ ordering, digest, expiresAt, report, confirmed, since }: InForce) {
+function told({ assignmentVersion, digest, expiresAt, report, confirmed, since }: InForce) {
   const confirm = { state: confirmed ? ('confirmed' as const) : ('waiting' as const), since };
-  return { ordering, digest, expiresAt, report, confirm };
+  return { assignmentVersion, digest, expiresAt, report, confirm };
 }
 
 function compile({ policies, assignment }: VerifiedDelivery): Loaded {

@@ -15,7 +15,7 @@ import { errorMessage } from '../config/error-facts.js';
 import { EnrollmentRefused } from '../enrollment/enroll-answer.js';
 import { enroll } from '../enrollment/enroll.js';
 import { SystemClock } from '../health/clock.js';
-import { Surroundings } from '../health/surroundings.js';
+import { Context } from '../health/context.js';
 import { HostChance } from './host-chance.js';
 import { NudgesFirst } from './nudges-first.js';
 import { SimulatedHost } from './simulated-host.js';
@@ -146,7 +146,7 @@ class Simulation {
     }
     if (this.#stop.signal.aborted) return undefined;
     tell('enrolled');
-    const around = new Surroundings(new SkewedClock(skewMs), this.#log);
+    const around = new Context(new SkewedClock(skewMs), this.#log);
     const host = await enrolledHost(config);
     const faults = { failureProbability, slowMs, stuck, chance: new HostChance(seed) };
     const nudgesFirst = this.#nudgesFirst;

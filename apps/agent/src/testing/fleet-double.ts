@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:https';
 import {
   buildCommit,
   followRoots,
-  generateHostKey,
+  generateChannelKey,
   generateSigningKey,
   loadSigner,
   openEvents,
@@ -10,8 +10,8 @@ import {
   rootBinding,
   sealBundle,
   sealCursor,
-  sealHostKey,
-  signJournalHead,
+  sealChannelKey,
+  signAuditLogHead,
   signPace,
   signPolicy,
   signRedirect,
@@ -39,10 +39,10 @@ export type DoublePolicies = Readonly<Record<string, unknown>>;
  * opens what comes back, acknowledges events. Deleting what it wrote is the test's business.
  */
 export class FleetDouble {
-  readonly hostKey = generateHostKey();
+  readonly channelKey = generateChannelKey();
   #online = generateSigningKey();
   readonly #rootKey = generateSigningKey();
-  readonly #secret = generateHostKey();
+  readonly #secret = generateChannelKey();
   root = trustRoot(rootDocument(this.#rootKey, this.#online));
   readonly seen = new Map<string, Alert>();
   #cursor = '0-0';
@@ -64,10 +64,10 @@ export class FleetDouble {
       signAll(policies, this.#online),
       this.#secret,
     );
-    const ordering = { epoch: '1', generation, issuedAt: Date.now() };
-    const { hostKey, sealingKey, nodeId } = this;
+    const assignmentVersion = { epoch: '1', generation, issuedAt: Date.now() };
+    const { channelKey, sealingKey, nodeId } = this;
     // Once for an epoch, as the control plane does.
-    const sealedHostKey = await (this.#sealed ??= sealHostKey(hostKey, {
+    const sealedChannelKey = await (this.#sealed ??= sealChannelKey(channelKey, {
       ...{ sealingKey, nodeId },
       epoch: '1',
     }));
@@ -79,10 +79,10 @@ export class FleetDouble {
       dataKey,
     };
     const { records } = buildCommit({
-      ordering,
+      assignmentVersion,
       root: this.root,
       signer,
-      assignments: [{ ...own, hostKey, sealedHostKey }],
+      assignments: [{ ...own, channelKey, sealedChannelKey }],
     });
     const record = records.get(this.nodeId);
     if (record === undefined) throw new Error('the commit has no record of the host');
@@ -104,12 +104,12 @@ export class FleetDouble {
     this.root = followRoots(this.root, [rootDocument(this.#rootKey, this.#online, version)]);
   }
 
-  /** Orders how often to report, as the control plane does beside a head of its journal. */
+  /** Orders how often to report, as the control plane does beside a head of its audit log. */
   async orderPace(reportEveryMs: number, at: number): Promise<void> {
     const signer = loadSigner(this.#online.privateKey);
-    const journal = signJournalHead({ v: 1, seq: 1, hash: 'a'.repeat(64), at }, signer);
+    const auditLog = signAuditLogHead({ v: 1, seq: 1, hash: 'a'.repeat(64), at }, signer);
     const pace = signPace({ v: 1, at, reportEveryMs }, signer);
-    const message = JSON.stringify({ pattern: redisKeys.check, data: { journal, pace } });
+    const message = JSON.stringify({ pattern: redisKeys.check, data: { auditLog, pace } });
     await this.redis.run('test', (client) => client.publish(redisKeys.check, message));
   }
 
@@ -128,7 +128,9 @@ export class FleetDouble {
       client.getBuffer(redisKeys.state(this.nodeId)),
     );
     if (sealed === null) return undefined;
-    return JSON.parse(openReport(this.hostKey, this.nodeId, sealed).toString('utf8')) as NodeReport;
+    return JSON.parse(
+      openReport(this.channelKey, this.nodeId, sealed).toString('utf8'),
+    ) as NodeReport;
   }
 
   /** Takes every batch in the stream into `seen` (de-duplicated), and moves the cursor to the last one stored. */
@@ -139,13 +141,13 @@ export class FleetDouble {
     for (const [, fields] of entries) this.#store(fields[1] ?? Buffer.alloc(0));
     if (!acknowledge || this.#cursor === '0-0') return;
     const bytes = Buffer.from(JSON.stringify({ v: 1, last: this.#cursor }));
-    const sealed = sealCursor(this.hostKey, this.nodeId, bytes);
+    const sealed = sealCursor(this.channelKey, this.nodeId, bytes);
     await this.redis.run('test', (client) => client.set(redisKeys.cursor(this.nodeId), sealed));
   }
 
   #store(sealed: Buffer): void {
     const batch = JSON.parse(
-      openEvents(this.hostKey, this.nodeId, sealed).toString('utf8'),
+      openEvents(this.channelKey, this.nodeId, sealed).toString('utf8'),
     ) as AlertBatch;
     for (const alert of batch.alerts) this.seen.set(alert.EventID, alert);
     if (batch.last > this.#cursor) this.#cursor = batch.last;

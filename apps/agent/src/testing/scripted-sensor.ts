@@ -1,5 +1,5 @@
-import { compareOrdering, decodeEnvelope } from '#bundle';
-import type { Ordering } from '#contracts';
+import { compareAssignmentVersion, decodeEnvelope } from '#bundle';
+import type { AssignmentVersion } from '#contracts';
 import {
   ABI_VERSION,
   Sensor,
@@ -34,12 +34,12 @@ export function sensorState(change: Partial<SensorState> = {}): SensorState {
 }
 
 /**
- * A sensor of tests: takes any envelope whose ordering is greater, as if it had verified and loaded it, and plays
+ * A sensor of tests: takes any envelope whose assignment version is greater, as if it had verified and loaded it, and plays
  * events that the test pushes. `script` decides what else happens.
  */
 export class ScriptedSensor extends Sensor {
   readonly envelopes: Uint8Array[] = [];
-  readonly confirmed: Ordering[] = [];
+  readonly confirmed: AssignmentVersion[] = [];
   state: SensorState = sensorState();
   /** By which clock it reads the kernel back. */
   nowMs: () => number = Date.now;
@@ -65,15 +65,15 @@ export class ScriptedSensor extends Sensor {
         this.state = { ...this.state, ...this.refusedState };
         throw new SensorRefusedError(this.refusal, 'scripted');
       }
-      const { ordering, bundleDigest: digest } = decodeEnvelope(envelope).record;
+      const { assignmentVersion, bundleDigest: digest } = decodeEnvelope(envelope).record;
       const { highest } = this.state;
-      if (highest !== undefined && compareOrdering(ordering, highest) < 0)
+      if (highest !== undefined && compareAssignmentVersion(assignmentVersion, highest) < 0)
         throw new SensorRefusedError('stale-order', 'scripted');
       const report = Buffer.from(JSON.stringify(this.report ?? null)).toString('base64');
       this.state = {
         ...this.state,
-        ordering,
-        highest: ordering,
+        assignmentVersion,
+        highest: assignmentVersion,
         digest,
         report,
         confirm: { state: 'waiting', since: 1 },
@@ -90,9 +90,9 @@ export class ScriptedSensor extends Sensor {
     return this.status();
   }
 
-  confirm(ordering: Ordering): Promise<void> {
+  confirm(assignmentVersion: AssignmentVersion): Promise<void> {
     return this.#answer(() => {
-      this.confirmed.push(ordering);
+      this.confirmed.push(assignmentVersion);
       this.state = { ...this.state, confirm: { state: 'confirmed', since: 1 } };
     });
   }

@@ -59,11 +59,11 @@ export function tellFleet(report: BenchReport, result: FleetResult): void {
   report.case(
     `nodes=${nodes}, confirmation`,
     `what hosts do in the ${all.pauseMs / 1_000} s after they have reported a change, without what they do at rest;\n` +
-      "a host's report and statement in Redis",
+      "a host's report and signed status in Redis",
     [
       ...cpuMeasurements(confirmationsOf(result), nodes),
       { metric: 'report_bytes', value: result.reportBytes.report, unit: 'bytes' },
-      { metric: 'statement_bytes', value: result.reportBytes.statement, unit: 'bytes' },
+      { metric: 'signed_status_bytes', value: result.reportBytes.signedStatus, unit: 'bytes' },
     ],
   );
   for (const each of some)

@@ -91,7 +91,7 @@ const PAUSE_MS = 5_000;
 const LARGE = 500;
 const LONG_PAUSE_MS = 25_000;
 const PAUSE_MS_A_HOST = 4;
-/** In a larger fleet statements of hosts follow the journal for a time after the last of them enrolled. */
+/** In a larger fleet signed statuses of hosts follow the audit log for a time after the last of them enrolled. */
 const SETTLE_MS = 90_000;
 /** How long an operator asks while nothing happens. */
 const REST_MS = 5_000;
@@ -102,7 +102,7 @@ const MOST_COUNTED_ROUNDS = 1_000;
 /** Runs `work` with a control plane of its own, and leaves nothing behind. */
 export async function withFleetRun<T>(
   size: FleetRunSize,
-  { note, signal }: Pick<Surroundings, 'note' | 'signal'>,
+  { note, signal }: Pick<Context, 'note' | 'signal'>,
   work: (run: FleetRun) => Promise<T>,
 ): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'hostward-bench-'));
@@ -125,7 +125,7 @@ export async function withFleetRun<T>(
   }
 }
 
-interface Surroundings {
+interface Context {
   readonly own: PrivateControlPlane;
   readonly up: RunRecord;
   readonly controlPlane: ControlPlane;
@@ -142,7 +142,7 @@ export class FleetRun {
 
   constructor(
     private readonly size: FleetRunSize,
-    private readonly parts: Surroundings,
+    private readonly parts: Context,
   ) {}
 
   /** Of the simulation, KiB for each host. */
@@ -163,7 +163,7 @@ export class FleetRun {
     return (await withCpu(this.#shares, window)).cpuMs;
   }
 
-  /** What a host's report and statement take of Redis, sealed. */
+  /** What a host's report and signed status take of Redis, sealed. */
   async reportBytes(): Promise<ReportBytes> {
     const { controlPlane, counter } = this.parts;
     return counter.bytesOf(await someNodeId(controlPlane));

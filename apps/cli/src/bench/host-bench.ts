@@ -31,7 +31,7 @@ export async function hostCase(
     report.case(
       `one host, policies=${policies}`,
       'a delivery verified and opened: with one document new, the other signatures being\n' +
-        'remembered; with every document new; and as the first of a process, host key included;\n' +
+        'remembered; with every document new; and as the first of a process, channel key included;\n' +
         'baseline: as many bare Ed25519 verifications as it has new signatures, one after another',
       rows.flatMap(({ metric, ours, bare }) => [
         { metric, value: ours.wallMs, unit: 'ms', baseline: bare.wallMs },
@@ -58,8 +58,8 @@ async function hostRows(
   const first = Array.from({ length: SAMPLES }, (_, n) =>
     inquiryOf(fleet, fleet.bundleOf(policies, n + 1)),
   );
-  const openHostKey = rememberingOpener();
-  const later = first.map((inquiry) => ({ ...inquiry, openHostKey }));
+  const openChannelKey = rememberingOpener();
+  const later = first.map((inquiry) => ({ ...inquiry, openChannelKey }));
   const all = bareVerifications(policies + OTHER_SIGNATURES);
   // Of the commit, and of the one policy.
   const two = bareVerifications(2);

@@ -68,7 +68,7 @@ export class RedisPublish {
       subscriber.run('answering', (client) =>
         client
           .pipeline()
-          .exists(`${channel(n)}:statement`)
+          .exists(`${channel(n)}:signed-status`)
           .set(`${channel(n)}:answer`, this.answer)
           .publish('bench:bell', String(n))
           .exec(),

@@ -17,7 +17,7 @@ export interface RedisWork {
 /** What a host has in Redis of itself, in bytes. */
 export interface ReportBytes {
   readonly report: number;
-  readonly statement: number;
+  readonly signedStatus: number;
 }
 
 /** Counts what both Redis of a control plane that `up` started do. */
@@ -39,14 +39,14 @@ export class RedisCounter {
     };
   }
 
-  /** Of the last report of a host and of its statement, sealed. */
+  /** Of the last report of a host and of its signed status, sealed. */
   async bytesOf(nodeId: string): Promise<ReportBytes> {
     const [assignments] = this.connections;
     const lengthOf = (key: string): Promise<number> | undefined =>
       assignments?.run(`measuring ${key}`, (client) => client.strlen(key));
     return {
       report: (await lengthOf(redisKeys.state(nodeId))) ?? Number.NaN,
-      statement: (await lengthOf(redisKeys.statement(nodeId))) ?? Number.NaN,
+      signedStatus: (await lengthOf(redisKeys.signedStatus(nodeId))) ?? Number.NaN,
     };
   }
 

@@ -9,7 +9,7 @@ const AIM_RATIO = 1.2;
 const WARM_UP = 50;
 const TOKEN_TTL_MS = 3_600_000;
 
-/** Where the same routes are served with guard and journal, and where without. */
+/** Where the same routes are served with guard and audit log, and where without. */
 export interface RestTargets {
   readonly context: Context;
   readonly unguardedUrl: string;
@@ -24,8 +24,8 @@ interface Question {
 }
 
 /**
- * Latency of a read (which roles concern) and of a write (roles and journal), asked in turn of the control plane and of
- * a replica of it on the same etcd and Redis in which everybody may do everything and nothing is journalled.
+ * Latency of a read (which roles concern) and of a write (roles and audit log), asked in turn of the control plane and of
+ * a replica of it on the same etcd and Redis in which everybody may do everything and nothing is recorded in the audit log.
  */
 export async function restCase(
   report: BenchReport,
@@ -56,8 +56,8 @@ export async function restCase(
   }
   report.case(
     `REST, requests=${requests}`,
-    'with an API token, roles and journal, one request at a time on one connection;\n' +
-      'baseline: the same routes of a replica without guard and journal, asked in turn',
+    'with an API token, roles and audit log, one request at a time on one connection;\n' +
+      'baseline: the same routes of a replica without guard and audit log, asked in turn',
     rows,
   );
 }

@@ -21,7 +21,7 @@ export const MEASURED = {
   c10: 0.21 * MS,
   /** CPU of Redis for the same. */
   c11: 0.2 * MS,
-  /** A signed statement. */
+  /** A signed status. */
   c13: 4_721,
   /** CPU of Redis for an assignment and its nudge. */
   c14: 57 * US,

@@ -6,7 +6,7 @@ export interface Day {
   /** Of all control planes and all Redis. */
   readonly coreHours: number;
   readonly gibHours: number;
-  /** From hosts into Redis, in 1e9 bytes: reports and statements. */
+  /** From hosts into Redis, in 1e9 bytes: reports and signed statuses. */
   readonly gigabytes: number;
 }
 
@@ -19,7 +19,7 @@ export interface Prices {
 
 /** A fleet of 3,000 hosts or more; docs/protocol/reports.md#pace. */
 const REPORT_EVERY_S = 60;
-const STATEMENT_EVERY_S = 240;
+const SIGNED_STATUS_EVERY_S = 240;
 const [HOURS, SECONDS] = [24, 86_400] as const;
 
 /** What hosts add to control planes and Redis without any. */
@@ -28,7 +28,7 @@ export function dayOf({ hosts, controlPlanes }: Omit<ScaleCell, 'redis'>): Day {
   return {
     coreHours: hosts * (controlPlanes * c4 + c17 / REPORT_EVERY_S) * HOURS,
     gibHours: (hosts * (controlPlanes * c5 + c18) * HOURS) / 2 ** 30,
-    gigabytes: (hosts * (c7 / REPORT_EVERY_S + c13 / STATEMENT_EVERY_S) * SECONDS) / 1e9,
+    gigabytes: (hosts * (c7 / REPORT_EVERY_S + c13 / SIGNED_STATUS_EVERY_S) * SECONDS) / 1e9,
   };
 }
 

@@ -1,5 +1,5 @@
 import { createCipheriv, createHash, randomBytes } from 'node:crypto';
-import { buildCommit, type Commit, openReport, sealHostKey, sealReport } from '#bundle';
+import { buildCommit, type Commit, openReport, sealChannelKey, sealReport } from '#bundle';
 import { BenchReport } from './bench-report.js';
 import { hostCase } from './host-bench.js';
 import { machineLine } from './machine.js';
@@ -89,22 +89,22 @@ async function sealingCase(
   signal.throwIfAborted();
   const [started, cpu] = [performance.now(), process.cpuUsage()];
   await Promise.all(
-    hosts.map(({ hostKey, sealingKey, nodeId }) =>
-      sealHostKey(hostKey, { sealingKey, nodeId, epoch: '2' }),
+    hosts.map(({ channelKey, sealingKey, nodeId }) =>
+      sealChannelKey(channelKey, { sealingKey, nodeId, epoch: '2' }),
     ),
   );
   const value = performance.now() - started;
   const { user, system } = process.cpuUsage(cpu);
   report.case(
-    `host keys of a new epoch, hosts=${hosts.length}`,
+    `channel keys of a new epoch, hosts=${hosts.length}`,
     'each sealed to its host by HPKE (X25519, HKDF-SHA256, AES-256-GCM), once an epoch, on the\n' +
       "threads of Node's pool",
     [
-      { metric: 'seal_host_keys', value, unit: 'ms' },
-      { metric: 'seal_host_keys, CPU', value: (user + system) / 1_000, unit: 'ms' },
+      { metric: 'seal_channel_keys', value, unit: 'ms' },
+      { metric: 'seal_channel_keys, CPU', value: (user + system) / 1_000, unit: 'ms' },
     ],
   );
-  if (hosts.length === AIM_HOSTS) report.aim('host keys of 10,000 hosts', value, SEAL_MS, 'ms');
+  if (hosts.length === AIM_HOSTS) report.aim('channel keys of 10,000 hosts', value, SEAL_MS, 'ms');
 }
 
 function reportsCase(
@@ -113,15 +113,15 @@ function reportsCase(
   rounds: number,
   signal: AbortSignal,
 ): void {
-  const sealed = hosts.map(({ hostKey, nodeId }) => ({
-    ...{ hostKey, nodeId },
-    bytes: sealReport(hostKey, nodeId, randomBytes(REPORT_BYTES)),
+  const sealed = hosts.map(({ channelKey, nodeId }) => ({
+    ...{ channelKey, nodeId },
+    bytes: sealReport(channelKey, nodeId, randomBytes(REPORT_BYTES)),
   }));
   const plain = sealed.map(({ bytes }) => bytes);
   const { value, baseline } = interleaved(
     rounds,
     signal,
-    () => sealed.forEach(({ hostKey, nodeId, bytes }) => openReport(hostKey, nodeId, bytes)),
+    () => sealed.forEach(({ channelKey, nodeId, bytes }) => openReport(channelKey, nodeId, bytes)),
     () => primitives(plain),
   );
   report.case(

@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import {
   type CommitInput,
-  generateHostKey,
+  generateChannelKey,
   generateSealingKey,
   generateSigningKey,
   loadSigner,
   type SealedBundle,
   type SealingKey,
   sealBundle,
-  sealHostKey,
+  sealChannelKey,
   sha256Hex,
   type Signer,
   signPolicy,
@@ -20,8 +20,8 @@ import {
 /** A host as the control plane knows it, with its own secret beside. */
 export interface TrustHost extends SealingKey {
   readonly nodeId: string;
-  readonly hostKey: Buffer;
-  readonly sealedHostKey: string;
+  readonly channelKey: Buffer;
+  readonly sealedChannelKey: string;
 }
 
 /** A fleet with real keys. */
@@ -65,11 +65,11 @@ export async function trustFleet(hosts: number, signal: AbortSignal): Promise<Tr
   }
   let issuedAt = now;
   const commitInput = (bundle: SealedBundle, count = hosts): CommitInput => ({
-    ordering: { epoch: '1', generation: '40', issuedAt: (issuedAt += 1) },
+    assignmentVersion: { epoch: '1', generation: '40', issuedAt: (issuedAt += 1) },
     root,
     signer,
-    assignments: all.slice(0, count).map(({ nodeId, hostKey, sealedHostKey }) => ({
-      ...{ nodeId, hostKey, sealedHostKey },
+    assignments: all.slice(0, count).map(({ nodeId, channelKey, sealedChannelKey }) => ({
+      ...{ nodeId, channelKey, sealedChannelKey },
       ...{ bundleDigest: bundle.digest, dataKey: bundle.dataKey },
       ...{ expiresAt: now + DAY_MS, reportEpoch: 0 },
     })),
@@ -101,10 +101,10 @@ function sealedBundle(signer: Signer, policies: number, firstVersion: number): S
 
 async function trustHost(): Promise<TrustHost> {
   const nodeId = sha256Hex(randomBytes(32));
-  const hostKey = generateHostKey();
+  const channelKey = generateChannelKey();
   const sealing = generateSealingKey();
-  const sealedHostKey = await sealHostKey(hostKey, {
+  const sealedChannelKey = await sealChannelKey(channelKey, {
     ...{ sealingKey: sealing.sealingKey, nodeId, epoch: '1' },
   });
-  return { ...sealing, nodeId, hostKey, sealedHostKey };
+  return { ...sealing, nodeId, channelKey, sealedChannelKey };
 }

@@ -8,7 +8,7 @@ import { packageRoot } from '../package-root.js';
 
 const START_WITHIN_MS = 60_000;
 
-/** A replica of the bench's control plane without guard and journal, on the same etcd and Redis. */
+/** A replica of the bench's control plane without guard and audit log, on the same etcd and Redis. */
 export class Unguarded {
   private constructor(
     private readonly child: ChildProcess,
@@ -27,7 +27,7 @@ export class Unguarded {
     const signal = AbortSignal.timeout(START_WITHIN_MS);
     const lines = createInterface({ input: child.stdout });
     const ended = once(child, 'exit', { signal }).then(() => {
-      throw new CommandFailed('the replica without guard and journal did not start');
+      throw new CommandFailed('the replica without guard and audit log did not start');
     });
     const [line] = (await Promise.race([once(lines, 'line', { signal }), ended])) as [string];
     ended.catch(() => undefined);

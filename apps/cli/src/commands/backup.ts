@@ -31,7 +31,7 @@ export function registerBackup(program: Command): void {
 Examples:
   hostward backup --out hostward-monday.backup
   hostward backup --config /etc/hostward/control-plane.yaml --out /srv/hw.backup
-In it: etcd at one revision, journal, alerts, configuration, and the folders
+In it: etcd at one revision, audit log, alerts, configuration, and the folders
 keys/ and pki/ as they lie: encrypted where there is a passphrase, which is not
 in it. Not in it: the keys of etcd and Redis, which are made anew, what Redis
 holds, logs, packages, and what any host keeps. Run it as the user that the
@@ -63,7 +63,7 @@ Examples:
 Everything is checked before anything is put in place, and nothing that is there
 is overwritten. Revisions of etcd go on beyond all that hosts have seen, so that
 they follow without a new epoch. What was changed after the backup is lost, and
-the journal says so. Revocations are lost too: revoke again.`,
+the audit log says so. Revocations are lost too: revoke again.`,
     )
     .action(restore);
 }
@@ -172,7 +172,7 @@ function tell({ backupAt, revision, goesOnAt, dataDir, etcd }: RestoreAnswer): v
     'Where a root document was published after it (root-rollback in `hostward doctor`): run `hostward recover`, which says how.',
   );
   console.log(
-    'On machines that verify the journal: `hostward journal verify` names the entry to confirm.',
+    'On machines that verify the audit log: `hostward audit-log verify` names the entry to confirm.',
   );
 }
 

@@ -33,7 +33,7 @@ export function registerBreakglass(program: Command): void {
     .option('--all', 'the whole fleet')
     .option('--mode <mode>', 'audit (log what would be blocked) or off')
     .option('--for <duration>', 'how long; it ends by itself')
-    .option('--reason <text>', 'why; it is kept in the journal')
+    .option('--reason <text>', 'why; it is kept in the audit log')
     .option('--end <id>', 'end a suspension before its time')
     .description('stop enforcing for a stated time and reason')
     .addHelpText('after', EXAMPLES)

@@ -35,6 +35,6 @@ async function exportBundle({ node, output }: Options): Promise<void> {
     controlPlane.call<Envelope>(`/v1/nodes/${segment(node)}/bundle`),
   );
   await writeOutput(output, JSON.stringify(envelope));
-  const { generation } = envelope.record.ordering;
+  const { generation } = envelope.record.assignmentVersion;
   tellOf(output, `${output}: generation ${generation} for node/${node}`);
 }

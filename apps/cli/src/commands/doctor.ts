@@ -20,7 +20,7 @@ Examples:
   hostward doctor
   hostward doctor --json | jq 'select(.verdict != "ok")'
 It looks at the context, the way to the control plane, its certificate and
-clock, etcd, Redis, disk, the CA and the root document, the journal, and what
+clock, etcd, Redis, disk, the CA and the root document, the audit log, and what
 hosts report. On a host: hostward-agent preflight. Exit code 1 where something
 has failed; a warning is none.`,
     )

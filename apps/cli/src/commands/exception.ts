@@ -30,7 +30,7 @@ Examples:
     .argument('<policy>')
     .requiredOption('--selector <labels>', 'the hosts it holds for, e.g. env=prod', selectorOf())
     .requiredOption('--until <time>', 'when it ends: an ISO time or a duration from now (2h)')
-    .requiredOption('--reason <text>', 'why; it is kept in the journal')
+    .requiredOption('--reason <text>', 'why; it is kept in the audit log')
     .description('exempt hosts from the Blocks and the list of a policy until a time')
     .addHelpText(
       'after',

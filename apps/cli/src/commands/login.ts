@@ -187,7 +187,7 @@ async function whoami({ output }: { output: 'text' | 'json' | 'yaml' }): Promise
   console.log(`${who.actor}
   roles    ${who.roles.join(', ')}
   hosts    ${who.selector ?? 'all'}
-  rights   ${who.rights.join(', ')}
+  permissions   ${who.permissions.join(', ')}
   until    ${who.expiresAt ?? 'it is reset on the machine'}`);
 }
 

@@ -37,7 +37,7 @@ On the host, --keep-enforcing leaves it autonomous: what it enforces stays.`,
     .command('drain')
     .argument('<node>')
     .requiredOption('--for <duration>', 'how long; it ends by itself')
-    .requiredOption('--reason <text>', 'why; it is kept in the journal')
+    .requiredOption('--reason <text>', 'why; it is kept in the audit log')
     .description('block nothing on a host while it is worked on')
     .addHelpText(
       'after',

@@ -34,7 +34,7 @@ export function registerNode(program: Command): void {
   node
     .command('revoke')
     .argument('<node>')
-    .option('--reason <text>', 'why; kept in the journal, and told to the host')
+    .option('--reason <text>', 'why; kept in the audit log, and told to the host')
     .description('end its identity for good: sessions, Redis user, certificate')
     .addHelpText(
       'after',

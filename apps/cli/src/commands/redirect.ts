@@ -66,7 +66,7 @@ export function registerRedirect(program: Command): void {
     .option('--all', 'every host')
     .option('--not-before <time>', 'when it begins to count: ISO time or duration')
     .option('--expires <time>', 'when it ends: ISO time or duration, at most 90d', '7d')
-    .option('--reason <text>', 'why; it is kept in the journal')
+    .option('--reason <text>', 'why; it is kept in the audit log')
     .description('have hosts follow a control plane that moved address or CA')
     .addHelpText('after', EXAMPLES)
     .action(order);
@@ -85,7 +85,7 @@ export function registerRedirect(program: Command): void {
   const ending = redirect
     .command('end')
     .argument('<id>')
-    .option('--reason <text>', 'why; it is kept in the journal')
+    .option('--reason <text>', 'why; it is kept in the audit log')
     .description('have hosts stay that have not followed yet')
     .action((id: string, _own: object, command: Command) => end(id, optionsOf(command)));
   signing(ending);

@@ -64,7 +64,7 @@ export async function policyNodes(
 const NODES: readonly Column<NodePolicyStatus>[] = [
   { title: 'NODE', of: (row) => row.node, cut: 'middle' },
   { title: 'STATE', of: (row) => row.state, tone: (row) => stateTone(row.state) },
-  { title: 'QUALIFIERS', of: (row) => row.qualifiers.join(',') || '-' },
+  { title: 'CONDITIONS', of: (row) => row.conditions.join(',') || '-' },
   { title: 'PROVED BY', of: proofText },
   { title: 'UNCOVERED', of: (row) => String(row.coverage?.uncoveredProcesses ?? '-') },
   { title: 'AS OF', of: (row) => age(row.asOf, Date.now()) },

@@ -1,9 +1,9 @@
-import { RefusedError, verifyStatement, type HostStatement } from '#bundle';
-import type { StatementView } from '#contracts';
+import { RefusedError, verifySignedStatus, type HostSignedStatus } from '#bundle';
+import type { SignedStatusView } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
 import { CommandFailed, UsageError } from '../errors.js';
 import { segment } from '../input/names.js';
-import { isOlder, problemsOf } from '../keys/judge-statement.js';
+import { isOlder, problemsOf } from '../keys/judge-signed-status.js';
 import { KnownHosts, pinOf } from '../keys/known-hosts.js';
 import { pinnedRoot } from '../keys/pinned-root.js';
 import { SignedFiles } from '../keys/signed-files.js';
@@ -40,7 +40,9 @@ export async function verifiedNodeStatus(
   name: string,
   options: VerifyOptions,
 ): Promise<void> {
-  const view = await controlPlane.call<StatementView>(`/v1/nodes/${segment(name)}/statement`);
+  const view = await controlPlane.call<SignedStatusView>(
+    `/v1/nodes/${segment(name)}/signed-status`,
+  );
   const { root, firstSight } = await pinnedRoot(controlPlane, options.root);
   const { document } = root;
   const files = options.signed && (await SignedFiles.read(options.signed, document));
@@ -50,26 +52,26 @@ export async function verifiedNodeStatus(
     ...{ name, given: options.nodeId, kept: known?.nodeId, shown: view.nodeId },
     authored: files?.idsOf(name),
   });
-  const statement = statementOf(view, nodeId);
+  const signedStatus = signedStatusOf(view, nodeId);
   const seen = known?.nodeId === nodeId ? known.seen : undefined;
   const now = Date.now();
   const problems = refusing(() =>
-    problemsOf(statement, {
+    problemsOf(signedStatus, {
       ...{ now, maxAgeMs: options.maxAge ?? MAX_AGE_MS, seen, rootVersion: document.version },
       wanted: files?.wantedBy(nodeId, now),
     }),
   );
-  const { bootedAt, sequence } = statement;
-  const newest = isOlder(statement, seen) ? seen : { bootedAt, sequence };
+  const { bootedAt, sequence } = signedStatus;
+  const newest = isOlder(signedStatus, seen) ? seen : { bootedAt, sequence };
   await hosts.put(name, { nodeId, seen: newest });
-  print(name, statement, options.output, now);
+  print(name, signedStatus, options.output, now);
   if (by === 'first sight') console.error(firstSightOf(name, nodeId));
   if (firstSight)
     console.error(
       `warning: first sight of root document ${document.version}, as the control plane shows it; name your own by --root FILE`,
     );
   if (problems.length > 0)
-    throw new CommandFailed(`the statement of ${name} ${problems.join('; it ')}`);
+    throw new CommandFailed(`the signed status of ${name} ${problems.join('; it ')}`);
 }
 
 function firstSightOf(name: string, nodeId: string): string {
@@ -79,13 +81,16 @@ function firstSightOf(name: string, nodeId: string): string {
   );
 }
 
-function statementOf({ node, key, statement }: StatementView, nodeId: string): HostStatement {
+function signedStatusOf(
+  { node, key, signedStatus }: SignedStatusView,
+  nodeId: string,
+): HostSignedStatus {
   try {
-    return verifyStatement(statement, key, nodeId);
+    return verifySignedStatus(signedStatus, key, nodeId);
   } catch (cause) {
     if (!(cause instanceof RefusedError)) throw cause;
     throw new CommandFailed(
-      `what the control plane shows as the statement of ${node} was not signed by host ${nodeId}: ${cause.message}`,
+      `what the control plane shows as the signed status of ${node} was not signed by host ${nodeId}: ${cause.message}`,
       'believe nothing that it shows of this host; look at the host itself',
       { cause },
     );
@@ -104,7 +109,7 @@ function refusing<T>(work: () => T): T {
   }
 }
 
-const POLICIES: readonly Column<HostStatement['policies'][number]>[] = [
+const POLICIES: readonly Column<HostSignedStatus['policies'][number]>[] = [
   { title: 'POLICY', of: (row) => row.name, cut: 'middle' },
   { title: 'VERSION', of: (row) => String(row.document?.version ?? '-') },
   {
@@ -119,12 +124,12 @@ const POLICIES: readonly Column<HostStatement['policies'][number]>[] = [
 
 function print(
   name: string,
-  statement: HostStatement,
+  signedStatus: HostSignedStatus,
   output: VerifyOptions['output'],
   now: number,
 ): void {
-  if (output !== 'table') return printObject({ node: name, statement }, output);
-  const { nodeId, at, enforcer, mode, applied, rootVersion, suspension, policies } = statement;
+  if (output !== 'table') return printObject({ node: name, signedStatus }, output);
+  const { nodeId, at, enforcer, mode, applied, rootVersion, suspension, policies } = signedStatus;
   const age = Math.max(0, Math.round((now - at) / 1_000));
   console.log(`node ${name}, signed ${age} s ago by host ${nodeId}`);
   const order = applied ? `epoch ${applied.epoch}, generation ${applied.generation}` : 'none yet';

@@ -102,7 +102,7 @@ function amiss(status: NodeStatus): string | undefined {
   if (status.cutOff) return 'is cut off from Redis: what it enforces now is not known';
   if (status.clone) return 'is two machines with one identity';
   if (!status.connected) return 'is not connected: what it enforces now is not known';
-  const breaking = status.qualifiers.filter(breaksPromise);
+  const breaking = status.conditions.filter(breaksPromise);
   if (breaking.length > 0) return `is ${breaking.join(' and ')}`;
   const holds = (state: string): boolean => state === 'enforced' || state === 'audited';
   const meant = status.policies.filter(({ paused }) => !paused);
@@ -135,7 +135,7 @@ function printNode(status: NodeStatus): void {
   if (status.clone)
     console.log(`cloned, found at ${status.clone.at}: ${printable(status.clone.reason)}`);
   if (status.halted !== undefined) console.log(`halted: ${printable(status.halted)}`);
-  if (status.qualifiers.length > 0) console.log(`qualifiers: ${status.qualifiers.join(', ')}`);
+  if (status.conditions.length > 0) console.log(`conditions: ${status.conditions.join(', ')}`);
   if (status.suspension) {
     const { mode, until, reason, by } = status.suspension;
     console.log(`suspended (${mode}) until ${until} by ${by}: ${printable(reason)}`);
@@ -180,7 +180,7 @@ function printVisibility(visibility: NodeStatus['visibility']): void {
   const { repeated, ...lost } = losses;
   if (repeated > 0) console.log(`repetitions left out: ${repeated}`);
   const text = countsText(lost);
-  if (text !== '') console.log(`lost observations: ${text}`);
+  if (text !== '') console.log(`lost telemetry events: ${text}`);
 }
 
 /** What a host could not tell, by cause; empty where it lost nothing. */

@@ -27,7 +27,7 @@ interface Options {
   readonly name: string[];
   readonly localAgent: boolean;
   readonly resetAdminToken?: boolean;
-  readonly rotateHostKeyKey?: boolean;
+  readonly rotateChannelKeyKey?: boolean;
   readonly passphraseFile?: string;
   readonly packages: string;
   readonly caCert?: string;
@@ -51,7 +51,7 @@ export function registerUp(program: Command): void {
     .option('--name <name...>', 'further names or addresses under which hosts reach it', [])
     .option('--no-local-agent', 'no agent for this machine')
     .option('--reset-admin-token', 'make a new admin token; the old one ends')
-    .option('--rotate-host-key-key', 'wrap host keys in etcd under a new key')
+    .option('--rotate-channel-key-key', 'wrap channel keys in etcd under a new key')
     .option(
       '--passphrase-file <file>',
       'the keys are, or in a new folder become, encrypted under it',
@@ -94,7 +94,7 @@ async function up(options: Options): Promise<void> {
     );
   if (running !== undefined && options.resetAdminToken)
     throw new CommandFailed('the admin token cannot be reset while it is up', 'run `down` first');
-  if (running !== undefined && options.rotateHostKeyKey)
+  if (running !== undefined && options.rotateChannelKeyKey)
     throw new CommandFailed('the key cannot be rotated while it is up', 'run `down` first');
   if (running !== undefined) return printRunning(running);
   const last = lastRecord(dataDir);
@@ -133,12 +133,12 @@ async function serve(options: Options & { host: string; port: number }): Promise
 function stackOptions(
   options: Options & { host: string; port: number },
 ): Omit<StackOptions, 'signal' | 'onLaunch'> {
-  const { dataDir, host, port, localAgent, resetAdminToken, rotateHostKeyKey } = options;
+  const { dataDir, host, port, localAgent, resetAdminToken, rotateChannelKeyKey } = options;
   const names = [...DEFAULT_NAMES, ...options.name];
   const passphraseFile =
     options.passphraseFile === undefined ? undefined : resolve(options.passphraseFile);
   const packagesDir = resolve(options.packages);
-  const once = { resetAdminToken, rotateHostKeyKey, ca: ownCa(options) };
+  const once = { resetAdminToken, rotateChannelKeyKey, ca: ownCa(options) };
   return { dataDir, host, port, localAgent, ...once, passphraseFile, packagesDir, tell, names };
 }
 

@@ -10,9 +10,9 @@ import { RefusedError } from '#bundle';
 import type { ControlPlane } from '../client/control-plane.js';
 import { ProblemAnswer } from '../client/problem-answer.js';
 import { CommandFailed } from '../errors.js';
-import { keptHeadFile, readKeptHead } from '../journal/kept-head.js';
-import { journalSource } from '../journal/journal-source.js';
-import { verifyJournal } from '../journal/verify-journal.js';
+import { keptHeadFile, readKeptHead } from '../audit-log/kept-head.js';
+import { auditLogSource } from '../audit-log/audit-log-source.js';
+import { verifyAuditLog } from '../audit-log/verify-audit-log.js';
 import { rootIfPinned } from '../keys/pinned-root.js';
 
 const DAY_MS = 86_400_000;
@@ -56,22 +56,22 @@ export function versionFinding(hosts: DiagnosisView['hostVersions'], version: st
   return warned(check, `${text}; this is ${version}`, 'hostward node upgrade NAME says how');
 }
 
-/** Whether nobody has changed the journal. A token that may not read it is no fault. */
-export async function journalFinding(controlPlane: ControlPlane): Promise<Finding> {
-  const check = 'journal-chain';
-  const remedy = 'hostward journal verify; keep journal.db as evidence';
-  const unread = 'mend what else has failed; then hostward journal verify';
+/** Whether nobody has changed the audit log. A token that may not read it is no fault. */
+export async function auditLogFinding(controlPlane: ControlPlane): Promise<Finding> {
+  const check = 'audit-log-chain';
+  const remedy = 'hostward audit-log verify; keep audit-log.db as evidence';
+  const unread = 'mend what else has failed; then hostward audit-log verify';
   try {
     const kept = await readKeptHead(keptHeadFile(controlPlane));
     const root = await rootIfPinned(controlPlane, undefined);
-    const source = journalSource(controlPlane);
-    const verdict = await verifyJournal({ source, kept, keys: root?.document.online });
+    const source = auditLogSource(controlPlane);
+    const verdict = await verifyAuditLog({ source, kept, keys: root?.document.online });
     return verdict.whole
       ? fine(check, `${verdict.verified} entries, whole`)
       : failed(check, `broken at entry ${verdict.badSeq}: ${verdict.why}`, remedy);
   } catch (error) {
     if (error instanceof ProblemAnswer && error.status === 403)
-      return fine(check, 'not looked at: this token may not read the journal');
+      return fine(check, 'not looked at: this token may not read the audit log');
     return failed(check, wordsOf(error), error instanceof RefusedError ? remedy : unread);
   }
 }

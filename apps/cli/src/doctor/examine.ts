@@ -1,7 +1,7 @@
 import type { Finding } from '#contracts';
 import { ControlPlane } from '../client/control-plane.js';
 import type { Context } from '../client/context.js';
-import { diagnosisFindings, journalFinding, tokenFinding } from './access-findings.js';
+import { diagnosisFindings, auditLogFinding, tokenFinding } from './access-findings.js';
 import { contextFinding } from './context-finding.js';
 import { linkFindings } from './link-findings.js';
 import { stackFindings } from './stack-findings.js';
@@ -32,7 +32,7 @@ async function answersOf(context: Context, version: string): Promise<readonly Fi
     return [
       token,
       ...(await diagnosisFindings(controlPlane, version)),
-      await journalFinding(controlPlane),
+      await auditLogFinding(controlPlane),
     ];
   } finally {
     controlPlane.close();

@@ -34,7 +34,7 @@ export interface InitOptions {
   readonly redis: string;
   readonly redisEvents: string;
   readonly resetAdminToken?: boolean;
-  readonly rotateHostKeyKey?: boolean;
+  readonly rotateChannelKeyKey?: boolean;
   readonly ca?: { readonly cert: string; readonly key: string };
   /** Absolute; holds the passphrase of the secret files. */
   readonly passphraseFile?: string;
@@ -97,7 +97,7 @@ export async function initialise(options: InitOptions): Promise<Material> {
     ...(options.packagesDir ? [`--packages=${options.packagesDir}`] : []),
     ...(options.passphraseFile ? [`--passphrase-file=${options.passphraseFile}`] : []),
     ...(options.ca ? [`--ca-cert=${options.ca.cert}`, `--ca-key=${options.ca.key}`] : []),
-    ...(options.rotateHostKeyKey ? ['--rotate-host-key-key'] : []),
+    ...(options.rotateChannelKeyKey ? ['--rotate-channel-key-key'] : []),
     ...(options.resetAdminToken ? ['--reset-admin-token'] : []),
   ];
   const descriptors = options.serverKeys.all;

@@ -27,12 +27,12 @@ export interface StackOptions {
   readonly port: number;
   readonly names: readonly string[];
   readonly localAgent: boolean;
-  /** The admin token is made anew; who holds the data folder may do that, and it is journalled. */
+  /** The admin token is made anew; who holds the data folder may do that, and it is recorded in the audit log. */
   readonly resetAdminToken?: boolean;
   /** The operator's own CA, absolute paths; taken over at the first start. */
   readonly ca?: { readonly cert: string; readonly key: string };
-  /** Host keys in etcd are wrapped under a new key. */
-  readonly rotateHostKeyKey?: boolean;
+  /** Channel keys in etcd are wrapped under a new key. */
+  readonly rotateChannelKeyKey?: boolean;
   /** Absolute; holds the passphrase under which the control plane's keys lie. */
   readonly passphraseFile?: string;
   /** Absolute; folder of the packages that hosts may fetch. */
@@ -69,9 +69,9 @@ export class Stack {
     const ports = await choosePorts(options.dataDir, options.host);
     const serverKeys = new ServerKeys();
     const wanted = { ...materialOf(options, ports), serverKeys };
-    const { resetAdminToken, rotateHostKeyKey, ca } = options;
+    const { resetAdminToken, rotateChannelKeyKey, ca } = options;
     await provideForToken();
-    const material = await initialise({ ...wanted, resetAdminToken, rotateHostKeyKey, ca });
+    const material = await initialise({ ...wanted, resetAdminToken, rotateChannelKeyKey, ca });
     const context = await upContext(material, urlOf(options), options.dataDir);
     const stack = new Stack(options, material, context, serverKeys);
     try {

@@ -5,8 +5,8 @@ import { contextFile } from '../client/context-file.js';
 import { CommandFailed } from '../errors.js';
 import { writeOutput } from '../output/output-file.js';
 
-/** What is kept: the head of its journal, its root document, and its hosts' ids. */
-const KINDS = ['journal-heads', 'roots', 'known-hosts'] as const;
+/** What is kept: the head of its audit log, its root document, and its hosts' ids. */
+const KINDS = ['audit-log-heads', 'roots', 'known-hosts'] as const;
 
 /** Where something that was seen is kept to be compared with: beside the contexts, one file for each control plane. */
 export function keptFile(kind: (typeof KINDS)[number], identity: string): string {

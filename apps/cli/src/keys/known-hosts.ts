@@ -2,8 +2,8 @@ import type { ControlPlane } from '../client/control-plane.js';
 import { CommandFailed } from '../errors.js';
 import { damaged, keptFile, readKept, writeKept } from './kept-file.js';
 
-/** The order of a host's statements: a later start of its agent, then the higher number. */
-export interface SeenStatement {
+/** The order of a host's signed statuses: a later start of its agent, then the higher number. */
+export interface SeenSignedStatus {
   readonly bootedAt: number;
   readonly sequence: number;
 }
@@ -11,7 +11,7 @@ export interface SeenStatement {
 /** A host as this operator knows it: the id is the hash of its first key, so nobody else can sign for it. */
 export interface KnownHost {
   readonly nodeId: string;
-  readonly seen?: SeenStatement;
+  readonly seen?: SeenSignedStatus;
 }
 
 type Hosts = Readonly<Record<string, KnownHost>>;

@@ -1,6 +1,6 @@
 import {
   AUTHORED_KINDS,
-  NO_FLOORS,
+  NO_MINIMUM_VERSIONS,
   RefusedError,
   payloadTypes,
   selectAuthored,
@@ -64,7 +64,14 @@ export class SignedFiles {
       suspensions: documents(suspension),
     };
     const own = labels.get(nodeId)?.envelope;
-    const inquiry = { root: this.root, nodeId, bundle, labels: own, floors: NO_FLOORS, now };
+    const inquiry = {
+      root: this.root,
+      nodeId,
+      bundle,
+      labels: own,
+      minimumVersions: NO_MINIMUM_VERSIONS,
+      now,
+    };
     const selected = selectAuthored(inquiry);
     return { policies: selected.policies, suspended: selected.suspension !== undefined };
   }

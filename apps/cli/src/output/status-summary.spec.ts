@@ -9,7 +9,7 @@ import {
 } from './status-summary.js';
 
 const group = (state: StatusGroup['state'], hosts: number, over: Partial<StatusGroup> = {}) => ({
-  ...{ state, hosts, qualifiers: [], kept: state === 'enforced', reasons: [] },
+  ...{ state, hosts, conditions: [], kept: state === 'enforced', reasons: [] },
   examples: Array.from({ length: Math.min(hosts, 5) }, (_, n) => `${state}-${n}`),
   ...over,
 });
@@ -21,7 +21,7 @@ const failed = group('failed', 1, {
 
 describe('the summary of a status', () => {
   it('counts in one line', () => {
-    const drifted = group('enforced', 2, { qualifiers: ['drifted', 'stale'], kept: false });
+    const drifted = group('enforced', 2, { conditions: ['drifted', 'stale'], kept: false });
     expect(tallyText([enforced, drifted, group('pending', 1), failed])).toBe(
       '9,998 enforced, 2 enforced but drifted and stale, 1 pending, 1 failed',
     );
@@ -62,7 +62,7 @@ describe('the summary of a status', () => {
     expect(barOf('p', 10_000, enforced, two)).toBe(
       'p [#########-] 9,998 of 10,000 enforced; waits for: web1, web2',
     );
-    const drifted = group('enforced', 6, { qualifiers: ['drifted'], kept: false });
+    const drifted = group('enforced', 6, { conditions: ['drifted'], kept: false });
     expect(barOf('p', 10, group('enforced', 4), drifted)).toBe(
       'p [####------] 4 of 10 enforced; waits for: enforced-0, enforced-1 and 4 more',
     );
@@ -90,7 +90,7 @@ describe('the summary of a status', () => {
       'policy/p: of 10,000 hosts 9,998 enforced, 4 pending, 1 failed; waiting for pending-0, pending-1, pending-2 and 2 more',
     );
     expect(selectedText(status as PolicyStatus)).toBe('10,000 hosts');
-    const half = { qualifiers: ['simulated' as const] };
+    const half = { conditions: ['simulated' as const] };
     const mixed = { ...status, summary: [group('enforced', 4), group('enforced', 1_200, half)] };
     expect(selectedText(mixed as PolicyStatus)).toBe('10,000 hosts, 1,200 of them simulated');
     const done = { ...status, summary: [enforced] } as PolicyStatus;

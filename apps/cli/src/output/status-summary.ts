@@ -20,7 +20,7 @@ export function tallyText(summary: readonly StatusGroup[]): string {
 /** `350 hosts`, `350 hosts, 350 of them simulated`. */
 export function selectedText({ selected, summary }: PolicyStatus): string {
   const simulated = summary
-    .filter(({ qualifiers }) => qualifiers.includes('simulated'))
+    .filter(({ conditions }) => conditions.includes('simulated'))
     .reduce((sum, group) => sum + group.hosts, 0);
   const which = simulated === 0 ? '' : `, ${counted(simulated)} of them simulated`;
   return `${hosts(selected)}${which}`;
@@ -95,6 +95,6 @@ function named(names: readonly string[], total: number): string {
   return more > 0 ? `${names.join(', ')} and ${counted(more)} more` : names.join(', ');
 }
 
-function stateText({ state, qualifiers }: StatusGroup): string {
-  return qualifiers.length === 0 ? state : `${state} but ${qualifiers.join(' and ')}`;
+function stateText({ state, conditions }: StatusGroup): string {
+  return conditions.length === 0 ? state : `${state} but ${conditions.join(' and ')}`;
 }

@@ -9,8 +9,8 @@ import { startEtcd, type EtcdServer } from '#testing';
 import { Clock } from '../http/clock.js';
 import { Fleet } from '../store/fleet.js';
 import { EtcdLedger } from '../store/etcd-ledger.js';
-import { SignedJournal } from '../store/signed-journal.js';
-import { SqliteJournalStore } from '../store/sqlite-journal.store.js';
+import { SignedAuditLog } from '../store/signed-audit-log.js';
+import { SqliteAuditLogStore } from '../store/sqlite-audit-log.store.js';
 import { snapshot, testKeks } from '../testing/records.js';
 import { AccessWatch } from './access-watch.js';
 import { AdminToken } from './admin-token.js';
@@ -38,13 +38,13 @@ class SetClock extends Clock {
   }
 }
 
-/** A journal whose disk is full for as long as the test says. */
-class FullDisk extends SqliteJournalStore {
+/** An audit log whose disk is full for as long as the test says. */
+class FullDisk extends SqliteAuditLogStore {
   full = false;
 
   override add(
-    ...args: Parameters<SqliteJournalStore['add']>
-  ): ReturnType<SqliteJournalStore['add']> {
+    ...args: Parameters<SqliteAuditLogStore['add']>
+  ): ReturnType<SqliteAuditLogStore['add']> {
     return this.full ? Promise.reject(new Error('database or disk is full')) : super.add(...args);
   }
 }
@@ -63,11 +63,11 @@ afterEach(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-it('keeps what was refused while the journal could not be written, and tells it then', async () => {
+it('keeps what was refused while the audit log could not be written, and tells it then', async () => {
   const [clock, log] = [new SetClock(), new Log({ level: 'error', write: () => undefined })];
-  const disk = new FullDisk(join(dir, 'journal.db'));
-  const journal = new SignedJournal(disk, loadSigner(generateSigningKey().privateKey), clock);
-  const ledger = new EtcdLedger(etcd, journal, clock, log);
+  const disk = new FullDisk(join(dir, 'audit-log.db'));
+  const auditLog = new SignedAuditLog(disk, loadSigner(generateSigningKey().privateKey), clock);
+  const ledger = new EtcdLedger(etcd, auditLog, clock, log);
   const directory = new Directory(log);
   directory.take(snapshot(1n));
   const [failures, refusals] = [new FailedLogins(clock), new Refusals(clock)];
@@ -91,7 +91,7 @@ it('keeps what was refused while the journal could not be written, and tells it 
   await watch.run();
   await watch.stop();
 
-  const told = await journal.from(1, 100);
+  const told = await auditLog.from(1, 100);
   const logins = told.filter(({ action }) => action === 'login.failed');
   const counted = logins.map(({ detail }) => JSON.stringify(detail).match(/"logins":\d+/g));
   expect(counted).toEqual([['"logins":1'], ['"logins":2']]);
@@ -106,14 +106,14 @@ it('keeps what was refused while the journal could not be written, and tells it 
 
 describe('an admin token that is made anew on one of several control planes', () => {
   const [OLD, NEW, NEWER] = ['hwa_old', 'hwa_new', 'hwa_newer'];
-  let journal: SignedJournal;
-  let disk: SqliteJournalStore;
+  let auditLog: SignedAuditLog;
+  let disk: SqliteAuditLogStore;
   let lines: string[];
   const clock = new SetClock();
   beforeEach(() => {
     lines = [];
-    disk = new SqliteJournalStore(join(dir, 'shared.db'));
-    journal = new SignedJournal(disk, loadSigner(generateSigningKey().privateKey), clock);
+    disk = new SqliteAuditLogStore(join(dir, 'shared.db'));
+    auditLog = new SignedAuditLog(disk, loadSigner(generateSigningKey().privateKey), clock);
   });
   afterEach(() => disk.close());
 
@@ -122,7 +122,7 @@ describe('an admin token that is made anew on one of several control planes', ()
     const log = new Log({ level: 'error', write: (line) => lines.push(line) });
     const [admin, ledger] = [
       new AdminToken(hashToken(token), FILE),
-      new EtcdLedger(etcd, journal, clock, log),
+      new EtcdLedger(etcd, auditLog, clock, log),
     ];
     const directory = new Directory(log);
     const [failures, refusals] = [new FailedLogins(clock), new Refusals(clock)];
@@ -154,7 +154,7 @@ describe('an admin token that is made anew on one of several control planes', ()
   }
 
   const told = async (): Promise<readonly string[]> =>
-    (await journal.from(1, 100)).map(({ action }) => action);
+    (await auditLog.from(1, 100)).map(({ action }) => action);
 
   it('ends there at once, with the streams that it began, and the log names the file to copy', async () => {
     const [one, other] = [await start(OLD), await start(OLD)];

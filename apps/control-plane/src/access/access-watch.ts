@@ -14,7 +14,7 @@ import { UntoldEntry } from './untold-entry.js';
 
 const FORBIDDEN = 403;
 
-/** What access has to do beside requests: hear of users and tokens, and tell the journal what was refused. */
+/** What access has to do beside requests: hear of users and tokens, and tell the audit log what was refused. */
 @Injectable()
 export class AccessWatch {
   #running = false;
@@ -46,7 +46,7 @@ export class AccessWatch {
     });
   }
 
-  /** Every answer that says "not permitted" to somebody we know goes into the journal. */
+  /** Every answer that says "not permitted" to somebody we know goes into the audit log. */
   watchRefusals(app: NestFastifyApplication): void {
     app
       .getHttpAdapter()
@@ -66,7 +66,7 @@ export class AccessWatch {
       await this.lastUse.flush();
       for (const untold of this.#untold) await untold.tell();
     } catch (error) {
-      this.log.warn('the journal waits', { error });
+      this.log.warn('the audit log waits', { error });
     } finally {
       this.#running = false;
     }
@@ -77,7 +77,7 @@ export class AccessWatch {
     try {
       for (const untold of this.#untold) await untold.tell(true);
     } catch (error) {
-      this.log.warn('what was refused last is not in the journal', { error });
+      this.log.warn('what was refused last is not in the audit log', { error });
     }
   }
 
@@ -88,7 +88,7 @@ export class AccessWatch {
     this.#started = await this.adminToken.tell();
   }
 
-  /** Has a refusal in the journal, by itself or counted; counted too where it cannot be written. Never rejects. */
+  /** Has a refusal in the audit log, by itself or counted; counted too where it cannot be written. Never rejects. */
   async refused(caller: Caller, refusal: Refusal): Promise<void> {
     const draft = this.refusals.add(caller, refusal);
     if (!draft) return;
@@ -96,7 +96,7 @@ export class AccessWatch {
       await this.ledger.record(draft);
     } catch (error) {
       this.refusals.count(caller);
-      this.log.warn('a refusal is not in the journal by itself', { error });
+      this.log.warn('a refusal is not in the audit log by itself', { error });
     }
   }
 

@@ -40,7 +40,7 @@ export class AdminTokenReset {
   }
 
   /**
-   * Tells etcd and the journal of a token that is another one than before, which ends that. False where others were
+   * Tells etcd and the audit log of a token that is another one than before, which ends that. False where others were
    * faster: then it is to be tried again. Throws the errors of #etcd and ProblemError.
    */
   async tell(): Promise<boolean> {
@@ -60,7 +60,7 @@ export class AdminTokenReset {
         { type: 'put', key: ADMIN_TOKEN, value: hash },
         ...ends.map((key) => ({ type: 'put', key, value: hash }) as const),
       ],
-      journal: {
+      auditLog: {
         by: SYSTEM,
         action: before === undefined ? 'admin-token.made' : 'admin-token.reset',
         target: 'admin',

@@ -39,7 +39,7 @@ export class ApiTokenService {
     await this.editor.edit(() => ({
       if: [{ key, modRevision: 0n }],
       then: [{ type: 'put', key, value: JSON.stringify(record) }],
-      journal: {
+      auditLog: {
         ...{ by, action: 'api-token.created', target: id },
         detail: { name, roles, selector, expiresAt },
       },
@@ -55,7 +55,7 @@ export class ApiTokenService {
       return {
         if: [{ key: etcdKeys.apiToken(id), modRevision: found.revision }],
         then: [endOf(found.record, this.clock.nowMs())],
-        journal: { by: actor(), action, target: id },
+        auditLog: { by: actor(), action, target: id },
       };
     });
   }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../http/clock.js';
-import type { JournalDraft } from '../store/journal-draft.js';
+import type { AuditLogDraft } from '../store/audit-log-draft.js';
 import { networkOf } from '../http/source-network.js';
 import { SYSTEM } from '../auth/caller.js';
 
@@ -13,8 +13,8 @@ interface Counted {
 }
 
 /**
- * Failed logins by source, a minute at a time: the journal gets one entry for a minute, however many there were and
- * from however many places, so that a flood costs etcd nothing. Where the journal took none for a while, one entry is
+ * Failed logins by source, a minute at a time: the audit log gets one entry for a minute, however many there were and
+ * from however many places, so that a flood costs etcd nothing. Where the audit log took none for a while, one entry is
  * about the minutes from `minute` to `until`.
  */
 @Injectable()
@@ -42,7 +42,7 @@ export class FailedLogins {
   }
 
   /** The entry of a minute that is over, or, when `ending`, of the one that goes on; undefined where none failed. */
-  take(ending = false): JournalDraft | undefined {
+  take(ending = false): AuditLogDraft | undefined {
     const nowMs = this.clock.nowMs();
     if (this.#minute === 0 || (!ending && minuteOf(nowMs) === this.#minute)) return undefined;
     const sources = [...this.#sources].map(([source, { logins, accounts }]) => ({

@@ -28,7 +28,7 @@ export class LoginGate {
     this.#attempts.right(account, source, this.clock.nowMs());
   }
 
-  /** Counts a login that failed, for the journal; `account` where it is one that we know. Answers the error. */
+  /** Counts a login that failed, for the audit log; `account` where it is one that we know. Answers the error. */
   refused(source: string, error: ProblemError, account?: string): ProblemError {
     this.metrics.loginFailures.inc();
     this.failures.add(source, account);

@@ -76,7 +76,7 @@ export class OidcLoginService {
     if (this.clock.nowMs() - claims.iat * 1_000 > ID_TOKEN_MAX_AGE_MS)
       throw this.gate.refused(source, refused('it is older than ten minutes'));
     if (/^[\x21-\x7e]{1,200}$/.test(claims.sub)) return claims;
-    throw this.gate.refused(source, refused('its subject is none that a journal can name'));
+    throw this.gate.refused(source, refused('its subject is none that an audit log can name'));
   }
 }
 
@@ -86,7 +86,7 @@ function idOf(idToken: string): string {
   return createHash('sha256').update(signed).digest('hex').slice(0, 16);
 }
 
-/** For people who read the journal; the subject alone counts. */
+/** For people who read the audit log; the subject alone counts. */
 function nameIn({ preferred_username: name, email }: IDToken): string | undefined {
   const found = [name, email].find((each) => typeof each === 'string');
   return typeof found === 'string' ? found.slice(0, 200) : undefined;

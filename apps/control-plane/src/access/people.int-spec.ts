@@ -10,9 +10,9 @@ import { Rig } from '../testing/rig.js';
 import { eventually } from '../testing/eventually.js';
 import type { ApiTokenRecord } from '../records/api-token.record.js';
 import { decodeApiToken, makeBearer } from '../records/api-token.record.js';
-import { rightsOf, type Right } from '../auth/right.js';
+import { permissionsOf, type Permission } from '../auth/permission.js';
 
-/** They answer where the role has the right, and do not end. */
+/** They answer where the role has the permission, and do not end. */
 const STREAMS: readonly string[] = ['/v1/alerts/stream', '/v1/watch/nodes'];
 
 let rig: Rig;
@@ -22,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => rig.stop());
 
 interface Operation {
-  readonly 'x-hostward-needs'?: readonly Right[];
+  readonly 'x-hostward-needs'?: readonly Permission[];
   readonly 'x-hostward-public'?: string;
 }
 
@@ -81,7 +81,7 @@ async function withEtcd<T>(act: (etcd: EtcdStore) => Promise<T>): Promise<T> {
 const secret = (): string => randomBytes(18).toString('base64url');
 
 describe('every route', () => {
-  it('declares a right, or why it is open', async () => {
+  it('declares a permission, or why it is open', async () => {
     for (const route of await routes()) {
       const declared = route['x-hostward-needs'] ?? route['x-hostward-public'];
       expect([route.method, route.path, declared]).toEqual([
@@ -122,7 +122,7 @@ describe('every route', () => {
       expect((await rig.rest.post('/v1/nothing', body, { token: null })).status).toBe(404);
   });
 
-  it('refuses who has no right', async () => {
+  it('refuses who has no permission', async () => {
     const token = await tokenOf([]);
     for (const { method, path, ...route } of await routes()) {
       if (route['x-hostward-public'] !== undefined) continue;
@@ -131,18 +131,18 @@ describe('every route', () => {
     }
   });
 
-  it.each([...ROLES])('answers %s exactly where the role has the right', async (role) => {
+  it.each([...ROLES])('answers %s exactly where the role has the permission', async (role) => {
     const token = await tokenOf([role]);
     const scoped = await tokenOf([role], 'team=nobody');
     for (const { method, path, ...route } of await routes()) {
       const needs = route['x-hostward-needs'];
       if (needs === undefined || STREAMS.includes(path)) continue;
-      for (const [shown, rights] of [
-        [token, rightsOf([role], false)],
-        [scoped, rightsOf([role], true)],
+      for (const [shown, permissions] of [
+        [token, permissionsOf([role], false)],
+        [scoped, permissionsOf([role], true)],
       ] as const) {
         const answer = await rig.rest.call(method, path, { token: shown, body: bodyFor(path) });
-        const may = needs.some((right) => rights.has(right));
+        const may = needs.some((permission) => permissions.has(permission));
         expect([method, path, answer.status === 403, answer.status]).toEqual([
           method,
           path,
@@ -173,7 +173,7 @@ function bodyFor(path: string): object {
 }
 
 describe('a user', () => {
-  it('logs in by its secret, is named in the journal, and logs out', async () => {
+  it('logs in by its secret, is named in the audit log, and logs out', async () => {
     const word = secret();
     const body = { name: 'alice', roles: ['operator', 'author'], secret: word };
     const made = await rig.rest.post('/v1/users', body);
@@ -192,7 +192,7 @@ describe('a user', () => {
     expect((await rig.rest.get('/v1/users', policy)).status).toBe(403);
     expect((await rig.rest.post('/v1/logout', {}, { token })).status).toBe(204);
     expect((await rig.rest.get('/v1/whoami', { token })).status).toBe(401);
-    const told = (await rig.rest.get('/v1/journal')).body['items'] as unknown as {
+    const told = (await rig.rest.get('/v1/audit-log')).body['items'] as unknown as {
       action: string;
       actor: string;
       source: string;

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../http/clock.js';
-import type { JournalDraft } from '../store/journal-draft.js';
+import type { AuditLogDraft } from '../store/audit-log-draft.js';
 import type { Caller } from '../auth/caller.js';
 import { RateLimit } from '../http/rate-limit.js';
 
@@ -14,8 +14,8 @@ export interface Refusal {
 }
 
 /**
- * What callers were refused. The first ones of each go into the journal one by one; beyond that they are counted and
- * told once a minute, so that nobody can fill etcd and the journal by asking for what is not theirs.
+ * What callers were refused. The first ones of each go into the audit log one by one; beyond that they are counted and
+ * told once a minute, so that nobody can fill etcd and the audit log by asking for what is not theirs.
  */
 @Injectable()
 export class Refusals {
@@ -26,7 +26,7 @@ export class Refusals {
   constructor(private readonly clock: Clock) {}
 
   /** The entry for this one, or undefined where it was only counted. */
-  add(caller: Caller, { action, object }: Refusal): JournalDraft | undefined {
+  add(caller: Caller, { action, object }: Refusal): AuditLogDraft | undefined {
     const { actor, source } = caller;
     if (this.#single.take(actor, this.clock.nowMs()) === 0)
       return { by: actor, source, action, target: object, outcome: 'refused' };
@@ -42,7 +42,7 @@ export class Refusals {
   }
 
   /** One entry for those that were only counted, a minute after the first of them or when `ending`. */
-  take(by: string, ending = false): JournalDraft | undefined {
+  take(by: string, ending = false): AuditLogDraft | undefined {
     const due = this.clock.nowMs() - this.#since >= MINUTE_MS || ending;
     if (this.#since === 0 || !due) return undefined;
     const target = new Date(this.#since).toISOString();

@@ -128,7 +128,7 @@ describe('a caller with a scope sees', () => {
   });
 
   it('nothing that a scope cannot narrow', async () => {
-    for (const path of ['/v1/journal', '/v1/users', '/v1/api-tokens', '/metrics'])
+    for (const path of ['/v1/audit-log', '/v1/users', '/v1/api-tokens', '/metrics'])
       expect([path, (await rig.rest.get(path, as('admin'))).status]).toEqual([path, 403]);
   });
 });
@@ -311,7 +311,9 @@ describe('an author', () => {
     expect([answer.status, answer.body]).toMatchObject([
       403,
       {
-        detail: expect.stringContaining('group of-base, named by policy by-group, needs the right'),
+        detail: expect.stringContaining(
+          'group of-base, named by policy by-group, needs the permission',
+        ),
       },
     ]);
     expect((await rig.rest.post('/v1/apply', group('not-there', { team: 'a' }))).status).toBe(200);
@@ -326,7 +328,11 @@ describe('an author', () => {
     const answer = await rig.rest.post('/v1/apply', group('of-plain', { team: 'c' }), author);
     expect([answer.status, answer.body]).toMatchObject([
       403,
-      { detail: expect.stringContaining('enforcement is suspended, needs the right suspensions') },
+      {
+        detail: expect.stringContaining(
+          'enforcement is suspended, needs the permission suspensions',
+        ),
+      },
     ]);
     expect((await rig.rest.delete(`/v1/suspensions/${String(made.body['id'])}`)).status).toBe(204);
   });

@@ -58,7 +58,7 @@ export class SessionController {
 
   @Get('whoami')
   @Needs('self')
-  @ApiOperation({ summary: 'Name, roles, rights and scope of the caller' })
+  @ApiOperation({ summary: 'Name, roles, permissions and scope of the caller' })
   whoami(@Req() request: FastifyRequest): CallerView {
     return callerView(asCaller(request));
   }

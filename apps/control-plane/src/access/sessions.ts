@@ -15,7 +15,7 @@ const MAX_SESSIONS = 20;
 
 /** Whose session it is to be, and what it rests on. */
 export interface SessionOrder {
-  /** As the journal names who logs in. */
+  /** As the audit log names who logs in. */
   readonly actor: string;
   /** By which the sessions of one are found. */
   readonly name: string;
@@ -53,7 +53,7 @@ export class Sessions {
     await this.editor.edit(() => ({
       if: [{ key, modRevision: 0n }, ...stillSo()],
       then: [{ type: 'put', key, value: JSON.stringify(record) }, ...this.#outdated(name, nowMs)],
-      journal: { by: actor, action: 'login', target: actor, detail: { session: id, ...detail } },
+      auditLog: { by: actor, action: 'login', target: actor, detail: { session: id, ...detail } },
     }));
     const caller = this.authenticator.callerOf(token, source);
     if (!caller) throw new ProblemError('unavailable', { detail: 'the login is not known yet' });

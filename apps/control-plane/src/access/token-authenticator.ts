@@ -11,7 +11,7 @@ import { Directory } from './directory.js';
 import { FailedLogins } from './failed-logins.js';
 import { mappingNow } from './oidc-mapping.js';
 import { OidcSettings } from './oidc.settings.js';
-import { rightsOf } from '../auth/right.js';
+import { permissionsOf } from '../auth/permission.js';
 import { Scope } from '../auth/scope.js';
 import { tokenMatches } from '../auth/token-hash.js';
 
@@ -80,6 +80,6 @@ function toCaller(
 ): Caller {
   // A scope that cannot be read throws: it must never count as the whole fleet.
   const scope = selector === undefined ? undefined : Scope.parse(selector);
-  const rights = rightsOf(roles, scope !== undefined);
-  return { actor, source, roles, rights, scope, tokenId: id, expiresAt, stillCounts };
+  const permissions = permissionsOf(roles, scope !== undefined);
+  return { actor, source, roles, permissions, scope, tokenId: id, expiresAt, stillCounts };
 }

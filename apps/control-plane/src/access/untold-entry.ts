@@ -1,15 +1,15 @@
-import type { JournalDraft } from '../store/journal-draft.js';
+import type { AuditLogDraft } from '../store/audit-log-draft.js';
 
 /**
  * Has what is counted written, an entry after the other. One that could not be written is kept and tried first; until it
  * is written no other is taken, so that whoever counts goes on counting, and no more than one waits.
  */
 export class UntoldEntry {
-  #draft: JournalDraft | undefined;
+  #draft: AuditLogDraft | undefined;
 
   constructor(
-    private readonly take: (ending: boolean) => JournalDraft | undefined,
-    private readonly record: (draft: JournalDraft) => Promise<void>,
+    private readonly take: (ending: boolean) => AuditLogDraft | undefined,
+    private readonly record: (draft: AuditLogDraft) => Promise<void>,
   ) {}
 
   /** Writes what waits and what is due, or, when `ending`, all there is. Throws where it cannot. */
@@ -24,7 +24,7 @@ export class UntoldEntry {
     }
   }
 
-  #next(ending: boolean): JournalDraft | undefined {
+  #next(ending: boolean): AuditLogDraft | undefined {
     const draft = this.#draft ?? this.take(ending);
     this.#draft = undefined;
     return draft;

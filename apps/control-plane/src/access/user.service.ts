@@ -44,7 +44,7 @@ export class UserService {
       return {
         if: [{ key, modRevision: 0n }],
         then: [{ type: 'put', key, value: JSON.stringify(record) }],
-        journal: { by, action: 'user.created', target: name, detail: { roles, selector } },
+        auditLog: { by, action: 'user.created', target: name, detail: { roles, selector } },
       };
     });
     return userView(record);
@@ -59,7 +59,7 @@ export class UserService {
       return {
         if: [{ key, modRevision: found.revision }],
         then: [{ type: 'delete', key }],
-        journal: { by: actor(), action: 'user.deleted', target: name },
+        auditLog: { by: actor(), action: 'user.deleted', target: name },
       };
     });
   }

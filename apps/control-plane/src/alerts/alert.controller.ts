@@ -13,7 +13,7 @@ import { NameField } from '../http/name-field.js';
 import { AlertNews } from './alert-news.js';
 import { positionText, readPosition, type AlertPosition } from './alert-position.js';
 import { streamAlerts } from './alert-stream.js';
-import { AlertStore, ObservationStore, type AlertFilter } from './alert.store.js';
+import { AlertStore, TelemetryEventStore, type AlertFilter } from './alert.store.js';
 
 const KINDS = ['alerts', 'observed'] as const;
 
@@ -72,7 +72,7 @@ export class AlertController implements OnModuleDestroy {
 
   constructor(
     private readonly alerts: AlertStore,
-    private readonly observations: ObservationStore,
+    private readonly telemetryEvents: TelemetryEventStore,
     private readonly news: AlertNews,
     metrics: Metrics,
   ) {
@@ -124,7 +124,7 @@ export class AlertController implements OnModuleDestroy {
   }
 
   #storeOf({ kind }: AlertFilterQuery): AlertStore {
-    return kind === 'observed' ? this.observations : this.alerts;
+    return kind === 'observed' ? this.telemetryEvents : this.alerts;
   }
 }
 

@@ -2,7 +2,7 @@ import type { Alert, AlertBatch } from '#contracts';
 
 /** How many are kept; the oldest go first, some after each so many that come. */
 export const KEPT_ALERTS = 1_000_000;
-export const KEPT_OBSERVATIONS = 200_000;
+export const KEPT_TELEMETRY_EVENTS = 200_000;
 export const PRUNE_EVERY = 1_000;
 
 /** Which alerts are asked for. */
@@ -85,7 +85,7 @@ export abstract class AlertStore {
 }
 
 /** As AlertStore, of what hosts only watched: apart, so that it never takes the place of an alert. */
-export abstract class ObservationStore extends AlertStore {}
+export abstract class TelemetryEventStore extends AlertStore {}
 
 /** The last moment of a Date, and a whole number that every database takes. */
 const LAST_MS = 8.64e15;

@@ -3,14 +3,14 @@ import { Fleet } from '../store/fleet.js';
 import { AlertNews } from './alert-news.js';
 import { NewsOfOthers } from './news-of-others.js';
 import { AlertController } from './alert.controller.js';
-import { AlertStore, ObservationStore } from './alert.store.js';
+import { AlertStore, TelemetryEventStore } from './alert.store.js';
 import { EventIntake } from './event-intake.js';
 import { ScopedAlertStore } from './scoped-alert.store.js';
 
 /** Step 10 of the path: alerts, stored and streamed. */
 @Module({})
 export class AlertsModule {
-  static of(alerts: AlertStore, observations: ObservationStore): DynamicModule {
+  static of(alerts: AlertStore, telemetryEvents: TelemetryEventStore): DynamicModule {
     const scoped = (provide: typeof AlertStore, store: AlertStore) => ({
       provide,
       inject: [Fleet],
@@ -21,7 +21,7 @@ export class AlertsModule {
       controllers: [AlertController],
       providers: [
         scoped(AlertStore, alerts),
-        scoped(ObservationStore, observations),
+        scoped(TelemetryEventStore, telemetryEvents),
         AlertNews,
         NewsOfOthers,
         EventIntake,

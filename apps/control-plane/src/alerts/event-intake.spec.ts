@@ -23,7 +23,7 @@ import { AlertNews } from './alert-news.js';
 import {
   changes,
   nodeRecord,
-  putHostKey,
+  putChannelKey,
   putNode,
   putRevocation,
   snapshot,
@@ -57,7 +57,7 @@ class FakeInbox extends HostInbox {
   override forget(): void {
     return undefined;
   }
-  override statements(): Promise<ReadonlyMap<string, Uint8Array>> {
+  override signedStatuses(): Promise<ReadonlyMap<string, Uint8Array>> {
     return Promise.resolve(new Map());
   }
   override events(_: string, limit: number, after?: string): Promise<readonly SealedEntry[]> {
@@ -145,7 +145,7 @@ class FakeStore extends AlertStore {
 
 let inbox: FakeInbox;
 let store: FakeStore;
-let observations: FakeStore;
+let telemetryEvents: FakeStore;
 let intake: EventIntake;
 let fleet: Fleet;
 let metrics: Metrics;
@@ -173,10 +173,10 @@ beforeEach(() => {
   const root = trustRoot(signRoot(document, [signer]));
   const trust = new Trust(root, signer, { epochSecret: Buffer.alloc(32), keks: testKeks });
   fleet = new Fleet(testKeks);
-  fleet.take(snapshot(5n, putNode(nodeRecord('web1', {}, NODE)), putHostKey(NODE)));
+  fleet.take(snapshot(5n, putNode(nodeRecord('web1', {}, NODE)), putChannelKey(NODE)));
   inbox = new FakeInbox();
   store = new FakeStore();
-  observations = new FakeStore();
+  telemetryEvents = new FakeStore();
   logged = [];
   const log = new Log({ write: (line) => logged.push(line) });
   const editor = new FleetEditor(fleet, new NoLedger(), trust);
@@ -184,7 +184,7 @@ beforeEach(() => {
   metrics = new Metrics();
   const clones = new CloneService(fleet, editor, delivered, clock, metrics, log);
   const hosts = new KnownHosts(fleet, trust);
-  const stores = [store, observations] as const;
+  const stores = [store, telemetryEvents] as const;
   intake = new EventIntake(inbox, hosts, clones, ...stores, new AlertNews(), metrics, log);
 });
 
@@ -213,7 +213,7 @@ describe('the intake of events', () => {
   it('keeps what was only watched apart, and acknowledges both kinds in one', async () => {
     inbox.entries = [entry('1-0', 1, 2), watched('2-0', 1, 3)];
     await intake.take(NODE);
-    expect([store.stored, observations.stored, inbox.entries]).toEqual([2, 3, []]);
+    expect([store.stored, telemetryEvents.stored, inbox.entries]).toEqual([2, 3, []]);
     const told = openCursor(HOST_KEY, NODE, inbox.cursor ?? Buffer.alloc(0)).toString();
     expect(JSON.parse(told)).toEqual({
       v: 1,
@@ -224,13 +224,13 @@ describe('the intake of events', () => {
 
   it('stores alerts that lie behind what was only watched and cannot be stored, and that later', async () => {
     inbox.entries = [watched('1-0', 1, 3), entry('2-0', 1, 2), watched('3-0', 4, 5)];
-    jest.spyOn(observations, 'add').mockRejectedValueOnce(new Error('database or disk is full'));
+    jest.spyOn(telemetryEvents, 'add').mockRejectedValueOnce(new Error('database or disk is full'));
     expect(await intake.take(NODE)).toBe(0);
-    expect([store.stored, cursor(), observations.stored]).toEqual([2, '1000-0000000002', 0]);
+    expect([store.stored, cursor(), telemetryEvents.stored]).toEqual([2, '1000-0000000002', 0]);
     expect(inbox.entries.map(({ id }) => id)).toEqual(['1-0', '3-0']);
     nowMs += 60_000;
     await intake.take(NODE);
-    expect([observations.stored, observations.last]).toEqual([5, '1000-0000000005']);
+    expect([telemetryEvents.stored, telemetryEvents.last]).toEqual([5, '1000-0000000005']);
     expect(inbox.entries).toEqual([]);
   });
 
@@ -242,22 +242,22 @@ describe('the intake of events', () => {
     inbox.entries = [...large, entry('8-0', 1, 2)];
     inbox.page = 2;
     inbox.readsAtOnce = readsAtOnce;
-    observations.full = true;
+    telemetryEvents.full = true;
     if (readsAtOnce < Infinity) expect([await intake.take(NODE), store.stored]).toEqual([700, 0]);
     inbox.readsAtOnce = Infinity;
     expect(await intake.take(NODE)).toBe(0);
     expect([store.stored, cursor(), inbox.entries]).toEqual([2, '1000-0000000002', large]);
-    observations.full = false;
+    telemetryEvents.full = false;
     nowMs += 60_000;
     await intake.take(NODE);
-    expect([observations.stored, observations.last]).toEqual([7, '1000-0000000007']);
+    expect([telemetryEvents.stored, telemetryEvents.last]).toEqual([7, '1000-0000000007']);
     expect(inbox.entries).toEqual([]);
   });
 
   it('reads what was only watched and cannot be stored ever more rarely, and alerts behind it at once', async () => {
     inbox.entries = [watched('1-0', 1, 3)];
-    observations.full = true;
-    const tries = jest.spyOn(observations, 'add');
+    telemetryEvents.full = true;
+    const tries = jest.spyOn(telemetryEvents, 'add');
     await intake.take(NODE);
     // As the control plane does each second, for a quarter of an hour.
     for (let second = 1; second <= 900; second += 1) {
@@ -272,22 +272,22 @@ describe('the intake of events', () => {
     await intake.take(NODE);
     expect([store.stored, cursor(), inbox.reads]).toEqual([2, '1000-0000000002', 2]);
     expect(tries).not.toHaveBeenCalled();
-    observations.full = false;
+    telemetryEvents.full = false;
     nowMs += 60_000;
     for (const due of intake.due()) await intake.take(due);
-    expect([observations.stored, inbox.entries, intake.due()]).toEqual([3, [], []]);
+    expect([telemetryEvents.stored, inbox.entries, intake.due()]).toEqual([3, [], []]);
   });
 
   it('says once that what was only watched cannot be stored or told of, and once that it can', async () => {
-    observations.full = true;
-    observations.unreadable = true;
+    telemetryEvents.full = true;
+    telemetryEvents.unreadable = true;
     for (let look = 1; look <= 5; look += 1) {
       inbox.entries = [entry(`${look}-0`, look, look), watched('9-0', 1, 3)];
       await intake.take(NODE);
       nowMs += 60_000;
     }
-    observations.full = false;
-    observations.unreadable = false;
+    telemetryEvents.full = false;
+    telemetryEvents.unreadable = false;
     await intake.take(NODE);
     const told = logged.map((line) => (JSON.parse(line) as { message: string }).message);
     expect(told).toEqual([
@@ -301,18 +301,18 @@ describe('the intake of events', () => {
   it('has alerts stored and acknowledged while the store of what was only watched does not answer', async () => {
     inbox.entries = [watched('1-0', 1, 3), entry('2-0', 1, 2)];
     const slow = Promise.withResolvers<void>();
-    observations.answering = slow.promise;
+    telemetryEvents.answering = slow.promise;
     const taken = intake.take(NODE);
     await eventually('acknowledged', () => cursor() === '1000-0000000002');
     expect([store.stored, inbox.entries.map(({ id }) => id)]).toEqual([2, ['1-0']]);
     slow.resolve();
     await taken;
-    expect([observations.stored, inbox.entries]).toEqual([3, []]);
+    expect([telemetryEvents.stored, inbox.entries]).toEqual([3, []]);
   });
 
   it('has alerts acknowledged while the store of what was only watched cannot be read', async () => {
     inbox.entries = [entry('1-0', 1, 2)];
-    observations.unreadable = true;
+    telemetryEvents.unreadable = true;
     await intake.take(NODE);
     expect([store.stored, cursor(), inbox.entries]).toEqual([2, '1000-0000000002', []]);
   });
@@ -324,7 +324,7 @@ describe('the intake of events', () => {
       { id: '2-0', sealed: sealed({ ...alertBatch('p', 1, 1), alerts: log }) },
     ];
     await intake.take(NODE);
-    expect([store.stored, observations.stored, cursor()]).toEqual([0, 0, undefined]);
+    expect([store.stored, telemetryEvents.stored, cursor()]).toEqual([0, 0, undefined]);
   });
 
   it('acknowledges nothing while the disk is full, and everything when it is not any more', async () => {

@@ -8,8 +8,13 @@ import { HostInbox, type SealedEntry } from '../reports/host-inbox.js';
 import { KnownHosts, type KnownHost } from '../reports/known-hosts.js';
 import { ShapeError } from '../http/shape.js';
 import { AlertNews } from './alert-news.js';
-import { AlertStore, ObservationStore, UnstorableBatch, type StoreOutcome } from './alert.store.js';
-import { LeftObservations } from './left-observations.js';
+import {
+  AlertStore,
+  TelemetryEventStore,
+  UnstorableBatch,
+  type StoreOutcome,
+} from './alert.store.js';
+import { LeftTelemetryEvents } from './left-telemetry-events.js';
 import { parseAlertBatch } from './parse-alert-batch.js';
 
 const AT_ONCE = 50;
@@ -25,7 +30,7 @@ const NONE = '0-0';
  */
 @Injectable()
 export class EventIntake {
-  readonly #left = new LeftObservations();
+  readonly #left = new LeftTelemetryEvents();
   /** The store of what was only watched did not say up to where it has that, when it was asked last. */
   #isUnread = false;
 
@@ -34,7 +39,7 @@ export class EventIntake {
     private readonly hosts: KnownHosts,
     private readonly clones: CloneService,
     private readonly alerts: AlertStore,
-    private readonly observations: ObservationStore,
+    private readonly telemetryEvents: TelemetryEventStore,
     private readonly news: AlertNews,
     private readonly metrics: Metrics,
     private readonly log: Log,
@@ -64,7 +69,7 @@ export class EventIntake {
     }
   }
 
-  /** Hosts whose observations could not be stored, and are to be tried again now. */
+  /** Hosts whose telemetry events could not be stored, and are to be tried again now. */
   due(): readonly string[] {
     return this.#left.due();
   }
@@ -127,8 +132,8 @@ export class EventIntake {
     let left: Left | undefined;
     for (const { id, batch } of opened) {
       try {
-        const outcome = batch && (await this.#storeOne(host, this.observations, { id, batch }));
-        this.metrics.observationsStored.inc(outcome?.stored ?? 0);
+        const outcome = batch && (await this.#storeOne(host, this.telemetryEvents, { id, batch }));
+        this.metrics.telemetryEventsStored.inc(outcome?.stored ?? 0);
         some ||= outcome !== undefined;
         done.push(id);
       } catch (cause) {
@@ -151,7 +156,7 @@ export class EventIntake {
   /** Of both kinds, whichever came: one takes the place of the other's last word. */
   async #cursorOf(nodeId: string): Promise<EventCursor> {
     // Who is not told of what it watched only sends that again; alerts are told of, whatever becomes of the other store.
-    const observed = await this.observations.cursorOf(nodeId).then(
+    const observed = await this.telemetryEvents.cursorOf(nodeId).then(
       (cursor) => this.#observedUpTo(cursor),
       (error: unknown) => this.#notObserved(nodeId, error),
     );
@@ -174,7 +179,7 @@ export class EventIntake {
   /** Undefined where it is refused. */
   #open(host: KnownHost, { id, sealed: bytes }: SealedEntry): AlertBatch | undefined {
     try {
-      const batch = parseAlertBatch(openEvents(host.hostKey, host.nodeId, bytes), host);
+      const batch = parseAlertBatch(openEvents(host.channelKey, host.nodeId, bytes), host);
       return this.clones.admitsEvents(host, batch.run) ? batch : this.#refused('clone');
     } catch (error) {
       return this.#refusedFor(error, host, id);
@@ -229,6 +234,6 @@ function reasonOf(error: unknown): string | undefined {
   return error instanceof UnstorableBatch ? 'unstorable' : undefined;
 }
 
-function sealed({ hostKey, nodeId }: KnownHost, cursor: EventCursor): Uint8Array {
-  return sealCursor(hostKey, nodeId, new TextEncoder().encode(JSON.stringify(cursor)));
+function sealed({ channelKey, nodeId }: KnownHost, cursor: EventCursor): Uint8Array {
+  return sealCursor(channelKey, nodeId, new TextEncoder().encode(JSON.stringify(cursor)));
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Log } from '#observability';
-import { AlertStore, ObservationStore } from './alert.store.js';
+import { AlertStore, TelemetryEventStore } from './alert.store.js';
 import { AlertNews } from './alert-news.js';
 
 /** Another replica may store into the same store: while somebody follows alerts it is looked at. */
@@ -11,7 +11,7 @@ export class NewsOfOthers {
 
   constructor(
     private readonly alerts: AlertStore,
-    private readonly observations: ObservationStore,
+    private readonly telemetryEvents: TelemetryEventStore,
     private readonly news: AlertNews,
     private readonly log: Log,
   ) {}
@@ -21,7 +21,7 @@ export class NewsOfOthers {
     if (this.#looking || !this.news.isAwaited) return;
     this.#looking = true;
     try {
-      const last = await Promise.all([this.alerts.lastId(), this.observations.lastId()]);
+      const last = await Promise.all([this.alerts.lastId(), this.telemetryEvents.lastId()]);
       const seen = last.join(' ');
       if (seen !== this.#seen) this.news.tell();
       this.#seen = seen;

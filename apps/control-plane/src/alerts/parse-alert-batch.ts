@@ -108,7 +108,7 @@ function checkOrder({ first, last, alerts }: AlertBatch): void {
 /** What was only watched and what is an alert never pass for each other. */
 function checkKind({ kind, alerts }: AlertBatch): void {
   if (alerts.some(({ Type }) => (Type === 'HostLog') !== (kind === 'observed')))
-    throw new ShapeError('batch.alerts', 'must all be observations, or none');
+    throw new ShapeError('batch.alerts', 'must all be telemetry events, or none');
 }
 
 /** Order of event ids of one host: by start, then by number. */

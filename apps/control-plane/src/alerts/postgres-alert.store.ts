@@ -19,7 +19,7 @@ import {
 import { compareEventIds } from './parse-alert-batch.js';
 
 /** Which of the two tables. */
-export type AlertKind = 'alerts' | 'observations';
+export type AlertKind = 'alerts' | 'telemetry_events';
 
 /** Beyond what hosts are read at once, so that none is turned away. */
 const MAX_WAITING = 1_000;
@@ -139,7 +139,7 @@ export class PostgresAlertStore extends AlertStore {
   async #addAll(query: Query, nodeId: string, batch: AlertBatch): Promise<StoreOutcome> {
     const lock = 'SELECT last FROM hostward.counters WHERE kind = $1 FOR UPDATE';
     const counter = Number((await query(lock, [this.kind])).rows[0]?.['last']);
-    // A statement of its own, since what another replica stored is seen only after the lock was got.
+    // A signed status of its own, since what another replica stored is seen only after the lock was got.
     const known = await this.#cursorOf(query, nodeId);
     // Below the cursor it was stored once, and may have been pruned since.
     const fresh = batch.alerts.filter(

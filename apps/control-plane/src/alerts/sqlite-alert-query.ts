@@ -18,7 +18,7 @@ export interface AlertSearch {
 /** Whether an alert is of one of these hosts: a JSON array of node ids. */
 export const OF_HOSTS = 'node_id IN (SELECT value FROM json_each(?))';
 
-/** The statement of a search, and its values. */
+/** The signed status of a search, and its values. */
 export function alertQuery(search: AlertSearch): {
   readonly sql: string;
   readonly values: readonly SQLInputValue[];
@@ -43,7 +43,7 @@ export function alertQuery(search: AlertSearch): {
   };
 }
 
-/** Numbers that one statement walks through: others wait for it meanwhile. */
+/** Numbers that one signed status walks through: others wait for it meanwhile. */
 const WINDOW = 20_000;
 
 /** The parts in which the numbers of a search are walked, the first one first. */

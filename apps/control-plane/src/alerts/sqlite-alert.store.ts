@@ -245,7 +245,7 @@ export class SqliteAlertStore extends AlertStore {
   }
 
   #extent(): { readonly first: number; readonly last: number } {
-    // Each by itself is found in the index; both in one statement are a walk through the table.
+    // Each by itself is found in the index; both in one signed status are a walk through the table.
     const row = this.#db.prepare('SELECT min(id) AS first FROM alerts').get();
     return { first: Number(row?.['first'] ?? 0), last: this.#lastId() };
   }

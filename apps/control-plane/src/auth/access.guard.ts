@@ -11,11 +11,11 @@ import { setCaller, type Caller } from './caller.js';
 import { NeedMark, needsCaller, type Need, type ScopedKind } from './needs.decorator.js';
 import { PublicMark } from './public.decorator.js';
 import { RateLimit } from '../http/rate-limit.js';
-import { rolesWith } from './right.js';
+import { rolesWith } from './permission.js';
 import { ScopedNames } from './scoped-names.js';
 import { bearerOf } from './token-hash.js';
 
-/** Denies every route unless its caller has the right that it declares; one that declares none is denied to all. */
+/** Denies every route unless its caller has the permission that it declares; one that declares none is denied to all. */
 @Injectable()
 export class AccessGuard implements CanActivate {
   /** Wrong tokens of one source; right ones are never counted. */
@@ -40,8 +40,8 @@ export class AccessGuard implements CanActivate {
     setCaller(request.raw, caller);
     const need = this.reflector.get(NeedMark, handler) as Need | undefined;
     if (need === undefined)
-      throw new ProblemError('not-permitted', { detail: 'this route declares no right' });
-    checkRights(caller, need);
+      throw new ProblemError('not-permitted', { detail: 'this route declares no permission' });
+    checkPermissions(caller, need);
     if (need.names !== undefined) this.#checkSeen(caller, need.names, request);
     return true;
   }
@@ -89,12 +89,12 @@ function hasBody({ headers }: FastifyRequest): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
-function checkRights(caller: Caller, need: Need): void {
-  if (need.rights.some((right) => caller.rights.has(right))) return;
-  const roles = [...new Set(need.rights.flatMap(rolesWith))].join(' or ');
+function checkPermissions(caller: Caller, need: Need): void {
+  if (need.permissions.some((permission) => caller.permissions.has(permission))) return;
+  const roles = [...new Set(need.permissions.flatMap(rolesWith))].join(' or ');
   const scoped = caller.scope === undefined ? '' : `; yours is scoped to ${caller.scope.text}`;
   throw new ProblemError('not-permitted', {
-    detail: `this needs the right ${need.rights.join(' or ')}, which the role ${roles} has${scoped}`,
+    detail: `this needs the permission ${need.permissions.join(' or ')}, which the role ${roles} has${scoped}`,
   });
 }
 

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { CallerView, Role } from '#contracts';
-import { rightsOf, type Right } from './right.js';
+import { permissionsOf, type Permission } from './permission.js';
 import type { Scope } from './scope.js';
 
 /** The break-in account: whoever holds the token that `up` printed. */
@@ -11,12 +11,12 @@ export const SYSTEM = 'hostward';
 
 /** Who calls: what it may do, and on which hosts. */
 export interface Caller {
-  /** As the journal names it. */
+  /** As the audit log names it. */
   readonly actor: string;
   /** Address it calls from. */
   readonly source: string;
   readonly roles: readonly Role[];
-  readonly rights: ReadonlySet<Right>;
+  readonly permissions: ReadonlySet<Permission>;
   /** Absent: the whole fleet. */
   readonly scope?: Scope;
   /** Of the token it showed; absent for the break-in account. */
@@ -64,7 +64,7 @@ export function currentSource(): string | undefined {
   return current.getStore()?.source;
 }
 
-/** Who acts, as records and the journal name it. */
+/** Who acts, as records and the audit log name it. */
 export function actor(): string {
   return currentCaller()?.actor ?? SYSTEM;
 }
@@ -72,10 +72,10 @@ export function actor(): string {
 /** The break-in account, calling from `source`. */
 export function adminCaller(source: string, stillCounts = () => true): Caller {
   const roles: readonly Role[] = ['admin'];
-  return { actor: ADMIN, source, roles, rights: rightsOf(roles, false), stillCounts };
+  return { actor: ADMIN, source, roles, permissions: permissionsOf(roles, false), stillCounts };
 }
 
 /** A caller as REST shows it. */
-export function callerView({ actor, roles, rights, scope, expiresAt }: Caller): CallerView {
-  return { actor, roles, rights: [...rights].sort(), selector: scope?.text, expiresAt };
+export function callerView({ actor, roles, permissions, scope, expiresAt }: Caller): CallerView {
+  return { actor, roles, permissions: [...permissions].sort(), selector: scope?.text, expiresAt };
 }

@@ -31,7 +31,7 @@ class Some {
 }
 
 describe('the routes of a controller', () => {
-  it('are named where they declare neither a right nor that they are open', () => {
+  it('are named where they declare neither a permission nor that they are open', () => {
     expect(undeclared(Some, new Reflector())).toEqual(['forgotten']);
   });
 });

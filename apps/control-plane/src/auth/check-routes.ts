@@ -4,14 +4,16 @@ import { ModulesContainer, Reflector } from '@nestjs/core';
 import { NeedMark } from './needs.decorator.js';
 import { PublicMark } from './public.decorator.js';
 
-/** Throws unless every route declares a right or that it is open: such a control plane does not start. */
+/** Throws unless every route declares a permission or that it is open: such a control plane does not start. */
 export function checkRoutes(app: INestApplicationContext): void {
   const reflector = app.get(Reflector);
   for (const module of app.get(ModulesContainer).values()) {
     for (const { metatype } of module.controllers.values()) {
       const bare = typeof metatype === 'function' ? undeclared(metatype, reflector) : [];
       if (bare.length > 0)
-        throw new Error(`${metatype?.name}.${bare.join(', ')} declares no right (@Needs, @Public)`);
+        throw new Error(
+          `${metatype?.name}.${bare.join(', ')} declares no permission (@Needs, @Public)`,
+        );
     }
   }
 }

@@ -2,14 +2,14 @@ import { applyDecorators } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiExtension } from '@nestjs/swagger';
-import type { Right } from './right.js';
+import type { Permission } from './permission.js';
 
 /** What of the fleet the parameter `name` of a route names: outside the caller's scope nobody hears of it. */
 export type ScopedKind = 'node' | 'policy' | 'group';
 
-/** What a route needs: one of these rights. */
+/** What a route needs: one of these permissions. */
 export interface Need {
-  readonly rights: readonly Right[];
+  readonly permissions: readonly Permission[];
   readonly names?: ScopedKind;
 }
 
@@ -23,19 +23,19 @@ export function needsCaller(config: object | undefined): boolean {
   return config !== undefined && MARK in config;
 }
 
-/** Declares the right that a route needs, any one of several; a route without one is refused to everybody. */
-export function Needs(...rights: readonly Right[]): MethodDecorator {
-  return declare({ rights });
+/** Declares the permission that a route needs, any one of several; a route without one is refused to everybody. */
+export function Needs(...permissions: readonly Permission[]): MethodDecorator {
+  return declare({ permissions });
 }
 
 /** As `Needs` for reading one thing of the fleet by its name. */
 export function NeedsToRead(names: ScopedKind): MethodDecorator {
-  return declare({ rights: ['fleet:read'], names });
+  return declare({ permissions: ['fleet:read'], names });
 }
 
 /** As `Needs` for changing one thing of the fleet by its name. */
-export function NeedsToWrite(names: ScopedKind, right: Right): MethodDecorator {
-  return declare({ rights: [right], names });
+export function NeedsToWrite(names: ScopedKind, permission: Permission): MethodDecorator {
+  return declare({ permissions: [permission], names });
 }
 
 function declare(need: Need): MethodDecorator {
@@ -43,6 +43,6 @@ function declare(need: Need): MethodDecorator {
   return applyDecorators(
     NeedMark(need),
     RouteConfig({ [MARK]: true }),
-    ApiExtension('x-hostward-needs', need.rights),
+    ApiExtension('x-hostward-needs', need.permissions),
   );
 }

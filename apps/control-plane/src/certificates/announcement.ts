@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import type { JournalDraft } from '../store/journal-draft.js';
+import type { AuditLogDraft } from '../store/audit-log-draft.js';
 import { Ledger } from '../store/ledger.js';
 import { HostHints } from './host-hints.js';
 
-/** Whom a change of authorities is told: the journal, which may refuse it, and hosts, who ask by themselves as well. */
+/** Whom a change of authorities is told: the audit log, which may refuse it, and hosts, who ask by themselves as well. */
 @Injectable()
 export class Announcement {
   constructor(
@@ -11,7 +11,7 @@ export class Announcement {
     private readonly hints: HostHints,
   ) {}
 
-  journal(draft: JournalDraft): Promise<void> {
+  auditLog(draft: AuditLogDraft): Promise<void> {
     return this.ledger.record(draft);
   }
 

@@ -152,7 +152,7 @@ export class AuthoritiesService implements OnApplicationBootstrap, OnModuleDestr
     const detail =
       typeof what === 'string' ? { authority: what } : { leftBehind: what.slice(0, MAX_NAMES) };
     const target = fingerprint(this.authorities.issuing.certificatePem);
-    await this.told.journal({ by: actor(), action: `authority.${action}`, target, detail });
+    await this.told.auditLog({ by: actor(), action: `authority.${action}`, target, detail });
   }
 
   /** Hosts hear of each step, also of one that changes only who signs: they then get certificates of that one. */

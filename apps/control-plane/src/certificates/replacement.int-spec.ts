@@ -106,7 +106,7 @@ describe('the replacement of the CA', () => {
     expect((await says([], gone.tlsIdentity)).status).toBe(403);
   });
 
-  it('leaves hosts behind where an operator says so, which the journal names; and is taken back', async () => {
+  it('leaves hosts behind where an operator says so, which the audit log names; and is taken back', async () => {
     await rig.host('late');
     const own = await createAuthority({ name: 'own', days: 30 });
     const given = { certificate: own.certificatePem, privateKey: own.privateKeyPem };
@@ -115,9 +115,9 @@ describe('the replacement of the CA', () => {
     expect((await step('begin', given)).status).toBe(200);
     expect((await step('switch', { leaveBehind: true })).status).toBe(200);
     expect((await trusted())[0]).toBe(fingerprint(own.certificatePem));
-    const journal = (await rig.rest.get('/v1/journal?limit=100')).text;
-    expect(journal).toMatch(/authority\.switched[^}]*leftBehind":\["late","web1"\]/);
-    expect(journal).not.toContain('PRIVATE KEY');
+    const auditLog = (await rig.rest.get('/v1/audit-log?limit=100')).text;
+    expect(auditLog).toMatch(/authority\.switched[^}]*leftBehind":\["late","web1"\]/);
+    expect(auditLog).not.toContain('PRIVATE KEY');
   });
 
   it('ends where the file of the CA before is taken away, as a copy from another control plane does', async () => {

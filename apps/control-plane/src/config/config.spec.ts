@@ -12,7 +12,7 @@ dataDir: .
 etcd: { hosts: ["https://127.0.0.1:2379"], tls: { ca: pki/ca.pem, cert: pki/c.pem, key: pki/c.key } }
 redis: { host: 127.0.0.1, port: 6379, agent: { port: 6379 }, replicas: ["[::1]:6380"] }
 tls: { cert: pki/s.pem, key: pki/s.key, ca: pki/ca.pem }
-keys: { caCertificate: keys/authority.pem, caKey: keys/ca.key, root: keys/root.json, onlineKey: keys/online, epochSecret: keys/epoch, hostKeyKeys: keys/kek }
+keys: { caCertificate: keys/authority.pem, caKey: keys/ca.key, root: keys/root.json, onlineKey: keys/online, epochSecret: keys/epoch, channelKeyKeys: keys/kek }
 adminTokenHashFile: keys/admin.sha256
 `;
 

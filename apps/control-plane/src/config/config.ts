@@ -32,8 +32,8 @@ export interface ServerConfig {
     readonly root: string;
     readonly onlineKey: string;
     readonly epochSecret: string;
-    /** Keys under which host keys lie in etcd; the first wraps, all open. */
-    readonly hostKeyKeys: string;
+    /** Keys under which channel keys lie in etcd; the first wraps, all open. */
+    readonly channelKeyKeys: string;
     /** Holds the passphrase under which secret files lie, where they do and systemd does not hand it over. */
     readonly passphraseFile?: string;
   };
@@ -143,7 +143,7 @@ function readKeys(fields: Fields, at: Resolve): ServerConfig['keys'] {
     root: at(fields.text('root')),
     onlineKey: at(fields.text('onlineKey')),
     epochSecret: at(fields.text('epochSecret')),
-    hostKeyKeys: at(fields.text('hostKeyKeys')),
+    channelKeyKeys: at(fields.text('channelKeyKeys')),
     passphraseFile: passphraseFile && at(passphraseFile),
   };
   fields.end();

@@ -8,7 +8,7 @@ dataDir: data
 etcd: { hosts: ['https://127.0.0.1:2379'] }
 redis: { host: 127.0.0.1, port: 6379, agent: { port: 6379 } }
 tls: { ca: ca.pem, cert: cert.pem, key: key.pem }
-keys: { caCertificate: a.pem, caKey: a, root: r, onlineKey: o, epochSecret: e, hostKeyKeys: h }
+keys: { caCertificate: a.pem, caKey: a, root: r, onlineKey: o, epochSecret: e, channelKeyKeys: h }
 adminTokenHashFile: admin
 `;
 const read = (environment: Record<string, string>, file = FILE) =>

@@ -37,7 +37,7 @@ export interface Material {
   readonly etcd?: TlsClient;
   readonly redis: RedisClient & { readonly sentinel?: RedisClient };
   readonly agentRedis: AgentEndpoints;
-  /** Absent where alerts and journal lie in files. */
+  /** Absent where alerts and audit log lie in files. */
   readonly postgres?: { readonly password: () => string; readonly ca?: string };
   /** PEM of the identity provider's CA, where it has one of its own. */
   readonly oidcCa?: string;
@@ -77,8 +77,8 @@ function loadTrust({ keys }: ServerConfig, secrets: SecretFiles): Trust {
   if (epochSecret.length !== 32) {
     throw new ConfigError('keys.epochSecret', keys.epochSecret, 'must hold 32 bytes in base64');
   }
-  const keks = checked('keys.hostKeyKeys', keys.hostKeyKeys, () =>
-    KeyEncryptionKeys.parse(readText('keys.hostKeyKeys', keys.hostKeyKeys, secrets)),
+  const keks = checked('keys.channelKeyKeys', keys.channelKeyKeys, () =>
+    KeyEncryptionKeys.parse(readText('keys.channelKeyKeys', keys.channelKeyKeys, secrets)),
   );
   const trust = checked('keys.root', keys.root, () => {
     return new Trust(root, online, { epochSecret, keks }, rootFile(keys.root));

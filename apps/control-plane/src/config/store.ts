@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import type { Fields } from './fields.js';
 
-/** A PostgreSQL for alerts and journal; paths are absolute. */
+/** A PostgreSQL for alerts and audit log; paths are absolute. */
 export interface PostgresConfig {
   readonly host: string;
   readonly port: number;
@@ -12,7 +12,7 @@ export interface PostgresConfig {
   readonly ca?: string;
 }
 
-/** Where alerts and journal are: absent PostgreSQL, in SQLite files of the data directory. */
+/** Where alerts and audit log are: absent PostgreSQL, in SQLite files of the data directory. */
 export interface StoreConfig {
   readonly postgresql?: PostgresConfig;
 }

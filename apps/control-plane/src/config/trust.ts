@@ -20,7 +20,7 @@ export interface RootFile {
 export interface TrustSecrets {
   /** 32 bytes: data keys of bundles are derived from it. */
   readonly epochSecret: Buffer;
-  /** Under them host keys lie in etcd. */
+  /** Under them channel keys lie in etcd. */
   readonly keks: KeyEncryptionKeys;
 }
 

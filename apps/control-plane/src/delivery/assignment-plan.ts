@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { SignedDocument } from '#bundle';
-import type { Ordering } from '#contracts';
+import type { AssignmentVersion } from '#contracts';
 import type { VisibilityClass } from '#policy-model';
 import type { BuiltBundle } from './bundle-index.js';
 import type { SuspensionRecord } from '../records/suspension.record.js';
@@ -17,8 +17,8 @@ export interface WantedAssignment {
   /** Of the root document that it is to be sealed under. */
   readonly rootVersion: number;
   readonly bundle: BuiltBundle;
-  readonly hostKey: Buffer;
-  readonly sealedHostKey: string;
+  readonly channelKey: Buffer;
+  readonly sealedChannelKey: string;
   readonly suspension?: SuspensionRecord;
   /** The host's labels as their author signed them, in authored mode. */
   readonly labels?: SignedDocument;
@@ -28,15 +28,15 @@ export interface WantedAssignment {
 
 /** What was last written for a host. */
 export interface WrittenAssignment {
-  readonly ordering: Ordering;
+  readonly assignmentVersion: AssignmentVersion;
   readonly wanted: WantedAssignment;
   /** Digest of the bundle that is there. Another replica, of another version, may have rendered and written it first. */
   readonly bundleDigest: string;
   /**
-   * Since which ordering the host was to do the same: what it took before that it may have done otherwise in between. Unknown
+   * Since which assignment version the host was to do the same: what it took before that it may have done otherwise in between. Unknown
    * where nothing else was written for it in this process.
    */
-  readonly first?: Ordering;
+  readonly first?: AssignmentVersion;
 }
 
 /** Whether a host does the same by both: the same rules, as strictly, and watching the same. */
@@ -64,30 +64,33 @@ export function isDue(
  * True where a written assignment is to be renewed. One that is ahead of our clock, however far, is not: whatever is sealed
  * after it is ahead as well.
  */
-export function isHalfOver(written: Pick<WrittenAssignment, 'ordering'>, nowMs: number): boolean {
-  return nowMs - written.ordering.issuedAt >= ASSIGNMENT_VALID_MS / 2;
+export function isHalfOver(
+  written: Pick<WrittenAssignment, 'assignmentVersion'>,
+  nowMs: number,
+): boolean {
+  return nowMs - written.assignmentVersion.issuedAt >= ASSIGNMENT_VALID_MS / 2;
 }
 
 /**
  * No clock of ours can have signed it yet: what is sealed after it would be valid for as long as somebody likes. Of a
  * generation before `revision` anything may be, since order counts by that first; of a later one others judge.
  */
-export function isIncredible(seen: Ordering, revision: bigint, nowMs: number): boolean {
+export function isIncredible(seen: AssignmentVersion, revision: bigint, nowMs: number): boolean {
   const aheadMs = seen.issuedAt - nowMs;
   return aheadMs > ASSIGNMENT_VALID_MS / 2 && BigInt(seen.generation) === revision;
 }
 
-/** Everything a host can tell apart, besides ordering and expiry; a sealed host key tells which one it is. */
+/** Everything a host can tell apart, besides assignment version and expiry; a sealed channel key tells which one it is. */
 function contentKey({
   nodeId,
   rootVersion,
   bundle,
-  sealedHostKey,
+  sealedChannelKey,
   suspension,
   labels,
   visibility,
 }: WantedAssignment): string {
   const { mode, until, reason } = suspension ?? {};
   const own = [mode, until, reason, labels, visibility];
-  return JSON.stringify([nodeId, rootVersion, bundle.digest, sealedHostKey, ...own]);
+  return JSON.stringify([nodeId, rootVersion, bundle.digest, sealedChannelKey, ...own]);
 }

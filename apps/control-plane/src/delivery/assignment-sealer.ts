@@ -1,5 +1,5 @@
 import { buildCommit } from '#bundle';
-import type { DeliveryRecord, Ordering } from '#contracts';
+import type { DeliveryRecord, AssignmentVersion } from '#contracts';
 import type { Clock } from '../http/clock.js';
 import type { Trust } from '../config/trust.js';
 import type { FleetState } from '../store/fleet-state.js';
@@ -20,10 +20,10 @@ export interface SealedAssignment {
   readonly record: DeliveryRecord;
 }
 
-/** An assignment, and the ordering that it is to have. */
+/** An assignment, and the assignment version that it is to have. */
 export interface OrderedAssignment {
   readonly wanted: WantedAssignment;
-  readonly ordering: Ordering;
+  readonly assignmentVersion: AssignmentVersion;
 }
 
 /** Seals assignments, many under one signature. */
@@ -33,46 +33,54 @@ export class AssignmentSealer {
   constructor(private readonly parts: SealerParts) {}
 
   /**
-   * At the revision and under the root document of this moment, each time at an ordering of its own; for a host by itself
+   * At the revision and under the root document of this moment, each time at an assignment version of its own; for a host by itself
    * after what it claims to have.
    */
   seal(
     due: readonly WantedAssignment[],
-    claims: ReadonlyMap<string, Ordering>,
+    claims: ReadonlyMap<string, AssignmentVersion>,
   ): readonly SealedAssignment[] {
     if (due.length === 0) return [];
     const { trust, clock, state } = this.parts;
     const { epoch } = trust.root.document;
     this.#issuedAt = Math.max(clock.nowMs(), this.#issuedAt + 1);
     const generation = state.revision.toString();
-    const ordering = { epoch, generation, issuedAt: this.#issuedAt };
+    const assignmentVersion = { epoch, generation, issuedAt: this.#issuedAt };
     return this.sealAt(
-      due.map((wanted) => ({ wanted, ordering: after(ordering, claims.get(wanted.node)) })),
+      due.map((wanted) => ({
+        wanted,
+        assignmentVersion: after(assignmentVersion, claims.get(wanted.node)),
+      })),
     );
   }
 
-  /** Each at its ordering; those that have one in common under one signature. */
+  /** Each at its assignment version; those that have one in common under one signature. */
   sealAt(assignments: readonly OrderedAssignment[]): readonly SealedAssignment[] {
-    const alike = Map.groupBy(assignments, ({ ordering: { epoch, generation, issuedAt } }) =>
-      [epoch, generation, issuedAt].join(),
+    const alike = Map.groupBy(
+      assignments,
+      ({ assignmentVersion: { epoch, generation, issuedAt } }) =>
+        [epoch, generation, issuedAt].join(),
     );
     return [...alike.values()].flatMap((group) => {
       const [first] = group;
       return first
         ? this.#sealed(
-            first.ordering,
+            first.assignmentVersion,
             group.map(({ wanted }) => wanted),
           )
         : [];
     });
   }
 
-  #sealed(ordering: Ordering, due: readonly WantedAssignment[]): readonly SealedAssignment[] {
+  #sealed(
+    assignmentVersion: AssignmentVersion,
+    due: readonly WantedAssignment[],
+  ): readonly SealedAssignment[] {
     const { trust, restoreGuard } = this.parts;
     const { root, earlierRoots, online: signer } = trust;
-    restoreGuard.published(ordering);
-    const assignments = due.map((wanted) => unsealed(wanted, ordering.issuedAt));
-    const { records } = buildCommit({ ordering, root, earlierRoots, signer, assignments });
+    restoreGuard.published(assignmentVersion);
+    const assignments = due.map((wanted) => unsealed(wanted, assignmentVersion.issuedAt));
+    const { records } = buildCommit({ assignmentVersion, root, earlierRoots, signer, assignments });
     return due.flatMap((wanted) => {
       const record = records.get(wanted.nodeId);
       return record ? [{ wanted, record }] : [];
@@ -81,20 +89,28 @@ export class AssignmentSealer {
 }
 
 /** `ours`, or where what a host has is of the same generation and not older, just after that. */
-function after(ours: Ordering, claim: Ordering | undefined): Ordering {
+function after(ours: AssignmentVersion, claim: AssignmentVersion | undefined): AssignmentVersion {
   if (claim?.epoch !== ours.epoch || claim.generation !== ours.generation) return ours;
   return { ...ours, issuedAt: Math.max(ours.issuedAt, claim.issuedAt + 1) };
 }
 
 /** What is sealed for a host, as `buildCommit` takes it. */
 function unsealed(
-  { nodeId, bundle, hostKey, sealedHostKey, suspension, labels, visibility = [] }: WantedAssignment,
+  {
+    nodeId,
+    bundle,
+    channelKey,
+    sealedChannelKey,
+    suspension,
+    labels,
+    visibility = [],
+  }: WantedAssignment,
   issuedAt: number,
 ) {
   return {
     nodeId,
-    hostKey,
-    sealedHostKey,
+    channelKey,
+    sealedChannelKey,
     bundleDigest: bundle.digest,
     dataKey: bundle.dataKey,
     reportEpoch: 0,

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { eventually } from '../testing/eventually.js';
-import { changes, nodeRecord, putHostKey, putNode, snapshot } from '../testing/records.js';
+import { changes, nodeRecord, putChannelKey, putNode, snapshot } from '../testing/records.js';
 import { ASSIGNMENT_VALID_MS } from './assignment-plan.js';
 import { DeliveredState } from './delivered-state.js';
 import { DeliveryLoop } from './delivery-loop.js';
@@ -10,7 +10,7 @@ import {
   clock,
   IDS,
   loop,
-  ordering,
+  assignmentVersion,
   otherShelf,
   parts,
   policy,
@@ -55,19 +55,19 @@ describe('delivery over a channel that loses what it held', () => {
     await threeHosts();
     take(changes(11n, [putNode(nodeRecord('n1', { a: 'c' }, IDS[1]))]));
     await settled();
-    const before = IDS.map((_, index) => ordering(index));
+    const before = IDS.map((_, index) => assignmentVersion(index));
     channel.there.clear();
     clock.now += 60_000;
     take(changes(12n, [putNode(nodeRecord('n1', { a: 'b' }, IDS[1]))]));
     loop.everything();
     await settled();
-    expect([ordering(0), ordering(2)]).toEqual([before[0], before[2]]);
-    expect(ordering(1)).toEqual({ epoch: '1', generation: '12', issuedAt: clock.now });
+    expect([assignmentVersion(0), assignmentVersion(2)]).toEqual([before[0], before[2]]);
+    expect(assignmentVersion(1)).toEqual({ epoch: '1', generation: '12', issuedAt: clock.now });
   });
 
   it('writes something newer where a host may have had another since, though it is to have the same again', async () => {
     await threeHosts();
-    const before = ordering(0);
+    const before = assignmentVersion(0);
     // It reaches the hosts, and no answer tells of it.
     channel.beforeAnswer = () => {
       channel.beforeAnswer = () => undefined;
@@ -79,9 +79,9 @@ describe('delivery over a channel that loses what it held', () => {
     clock.now += 60_000;
     take(changes(11n, [policy('q')]));
     await settled();
-    expect(ordering(0)?.generation).toBe('12');
-    expect(ordering(0)?.issuedAt).toBeGreaterThan(before?.issuedAt ?? 0);
-    expect(ordering(2)?.generation).toBe('10');
+    expect(assignmentVersion(0)?.generation).toBe('12');
+    expect(assignmentVersion(0)?.issuedAt).toBeGreaterThan(before?.issuedAt ?? 0);
+    expect(assignmentVersion(2)?.generation).toBe('10');
   });
 
   it('writes what the channel lost also where it has an older one of the same', async () => {
@@ -91,13 +91,13 @@ describe('delivery over a channel that loses what it held', () => {
     await settled();
     take(changes(12n, [], ['/hostward/v1/policy/q']));
     await settled();
-    const before = IDS.map((_, index) => ordering(index));
+    const before = IDS.map((_, index) => assignmentVersion(index));
     for (const [id, record] of older) channel.there.set(id, record);
     clock.now += 60_000;
     loop.everything();
     await settled();
-    expect(IDS.map((_, index) => ordering(index))).toEqual(before);
-    expect(IDS.map((id) => delivered.get(id)?.ordering)).toEqual(before);
+    expect(IDS.map((_, index) => assignmentVersion(index))).toEqual(before);
+    expect(IDS.map((id) => delivered.get(id)?.assignmentVersion)).toEqual(before);
   });
 
   it('writes something newer when half of the time of what was lost is over', async () => {
@@ -106,7 +106,7 @@ describe('delivery over a channel that loses what it held', () => {
     clock.now += ASSIGNMENT_VALID_MS / 2;
     loop.everything();
     await settled();
-    expect(ordering(0)?.issuedAt).toBe(clock.now);
+    expect(assignmentVersion(0)?.issuedAt).toBe(clock.now);
   });
 
   describe('with more hosts than are written at a time', () => {
@@ -115,7 +115,7 @@ describe('delivery over a channel that loses what it held', () => {
     let read: number[];
     beforeEach(async () => {
       const nodes = ids.map((id, index) => putNode(nodeRecord(`m${index}`, { a: 'b' }, id)));
-      take(snapshot(10n, ...nodes, ...ids.map((id) => putHostKey(id)), policy('p')));
+      take(snapshot(10n, ...nodes, ...ids.map((id) => putChannelKey(id)), policy('p')));
       await settled();
       [written, read] = [[], []];
       const [write, records] = [channel.write.bind(channel), channel.records.bind(channel)];

@@ -1,5 +1,5 @@
-import { compareOrdering, openBundle, RefusedError } from '#bundle';
-import type { DeliveryRecord, Ordering } from '#contracts';
+import { compareAssignmentVersion, openBundle, RefusedError } from '#bundle';
+import type { DeliveryRecord, AssignmentVersion } from '#contracts';
 import type { Log } from '#observability';
 import type { Clock } from '../http/clock.js';
 import type { FleetState } from '../store/fleet-state.js';
@@ -37,9 +37,13 @@ export interface WriterParts extends SealerParts {
 /** Who is told what became of an assignment. */
 export interface WriterListener {
   /** It is there now, whoever wrote it, with the bundle of this digest. */
-  readonly written: (wanted: WantedAssignment, ordering: Ordering, bundleDigest: string) => void;
+  readonly written: (
+    wanted: WantedAssignment,
+    assignmentVersion: AssignmentVersion,
+    bundleDigest: string,
+  ) => void;
   /** Something else is there that must not stay. */
-  readonly onConflict: (wanted: WantedAssignment, there: Ordering) => void;
+  readonly onConflict: (wanted: WantedAssignment, there: AssignmentVersion) => void;
 }
 
 /** What was not written, and what is there instead. */
@@ -97,7 +101,7 @@ export class AssignmentWriter {
    */
   async write(
     due: readonly WantedAssignment[],
-    claims: ReadonlyMap<string, Ordering>,
+    claims: ReadonlyMap<string, AssignmentVersion>,
   ): Promise<void> {
     this.#isWriting = true;
     try {
@@ -117,7 +121,7 @@ export class AssignmentWriter {
 
   async #writeAll(
     due: readonly WantedAssignment[],
-    claims: ReadonlyMap<string, Ordering>,
+    claims: ReadonlyMap<string, AssignmentVersion>,
   ): Promise<void> {
     // Of what was sealed: what moves while it is on its way is not told by it.
     const era = this.#era;
@@ -145,11 +149,11 @@ export class AssignmentWriter {
     const lost: OrderedAssignment[] = [];
     const anew = due.filter((wanted) => {
       const before = delivered.lost(wanted.nodeId);
-      // What another one has rendered cannot be sealed here at the ordering that it has.
+      // What another one has rendered cannot be sealed here at the assignment version that it has.
       if (!before || !replicas.owns(wanted.nodeId)) return true;
       if (before.bundleDigest !== before.wanted.bundle.digest) return true;
       if (isDue(before, wanted, nowMs)) return true;
-      lost.push({ wanted, ordering: before.ordering });
+      lost.push({ wanted, assignmentVersion: before.assignmentVersion });
       return false;
     });
     for (const { nodeId } of anew) delivered.begin(nodeId);
@@ -165,10 +169,12 @@ export class AssignmentWriter {
     const records = await this.parts.channel.records(part.map(({ wanted }) => wanted.nodeId));
     if (era !== this.#era) return [];
     const verdicts = await this.take(
-      part.map(({ wanted, ordering }, index) => {
+      part.map(({ wanted, assignmentVersion }, index) => {
         const there = records[index];
         // One that was there before hosts had the lost one: they would refuse it.
-        const isOlder = there !== undefined && compareOrdering(there.ordering, ordering) < 0;
+        const isOlder =
+          there !== undefined &&
+          compareAssignmentVersion(there.assignmentVersion, assignmentVersion) < 0;
         return { wanted, there: isOlder ? undefined : there };
       }),
     );
@@ -186,10 +192,11 @@ export class AssignmentWriter {
     });
     const outcomes = await this.parts.channel.write(parcels);
     if (era !== this.#era) return [];
-    return parcels.filter(({ wanted, record: { ordering } }, index) => {
+    return parcels.filter(({ wanted, record: { assignmentVersion } }, index) => {
       const outcome = outcomes[index] ?? 'stale';
       this.parts.metrics.deliveries.inc({ outcome });
-      if (outcome === 'written') this.listener.written(wanted, ordering, wanted.bundle.digest);
+      if (outcome === 'written')
+        this.listener.written(wanted, assignmentVersion, wanted.bundle.digest);
       return outcome !== 'written';
     });
   }
@@ -203,7 +210,7 @@ export class AssignmentWriter {
     if (era !== this.#era) return verdicts;
     for (const [index, { wanted, there }] of found.entries())
       if (there && verdicts[index] === 'valid')
-        this.listener.written(wanted, there.ordering, there.bundleDigest);
+        this.listener.written(wanted, there.assignmentVersion, there.bundleDigest);
     return verdicts;
   }
 
@@ -249,7 +256,12 @@ export class AssignmentWriter {
     if (!first || era !== this.#era) return;
     const nodes = left.map(({ ours: { wanted } }) => wanted.node);
     const { ours, there } = first;
-    throw new DeliveryConflictError(nodes, ours.wanted.node, ours.record.ordering, there?.ordering);
+    throw new DeliveryConflictError(
+      nodes,
+      ours.wanted.node,
+      ours.record.assignmentVersion,
+      there?.assignmentVersion,
+    );
   }
 
   /** Answers what was neither written nor taken as written. */
@@ -278,16 +290,20 @@ export class AssignmentWriter {
     const { delivered, channel, log } = this.parts;
     // Whatever it is, it stands above what was lost.
     delivered.begin(wanted.nodeId);
-    const facts = { node: wanted.node, ours: record.ordering, there: there?.ordering };
-    if (verdict === 'forged' || this.#isIncredible(there?.ordering)) {
+    const facts = {
+      node: wanted.node,
+      ours: record.assignmentVersion,
+      there: there?.assignmentVersion,
+    };
+    if (verdict === 'forged' || this.#isIncredible(there?.assignmentVersion)) {
       log.warn('an assignment that nobody of ours sealed was in the way', facts);
       await channel.discard(wanted.nodeId);
     } else if (there) {
-      this.listener.onConflict(wanted, there.ordering);
+      this.listener.onConflict(wanted, there.assignmentVersion);
     }
   }
 
-  #isIncredible(there: Ordering | undefined): boolean {
+  #isIncredible(there: AssignmentVersion | undefined): boolean {
     const { state, trust, clock } = this.parts;
     const isOfNow = there?.epoch === trust.root.document.epoch;
     return isOfNow && isIncredible(there, state.revision, clock.nowMs());

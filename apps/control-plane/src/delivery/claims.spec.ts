@@ -8,7 +8,7 @@ import {
   IDS,
   logged,
   loop,
-  ordering,
+  assignmentVersion,
   policy,
   settled,
   take,
@@ -22,7 +22,7 @@ describe('delivery to a host that has something later than what was written for 
   it('writes something newer for a host that has something later than what was written', async () => {
     await threeHosts();
     const [first = ''] = IDS;
-    const [before, writes] = [ordering(0), channel.writes];
+    const [before, writes] = [assignmentVersion(0), channel.writes];
     loop.told(first, { epoch: '1', generation: '10', issuedAt: before?.issuedAt ?? 0 });
     // Neither another epoch nor what etcd has not reached is this one's to judge.
     loop.told(first, { epoch: '2', generation: '10', issuedAt: 1 });
@@ -32,7 +32,7 @@ describe('delivery to a host that has something later than what was written for 
     clock.now += 60_000;
     loop.told(first, { epoch: '1', generation: '10', issuedAt: (before?.issuedAt ?? 0) + 1 });
     await settled();
-    expect(ordering(0)).toEqual({ ...before, issuedAt: clock.now });
+    expect(assignmentVersion(0)).toEqual({ ...before, issuedAt: clock.now });
     expect(channel.writes).toBe(writes + 1);
   });
 
@@ -46,13 +46,13 @@ describe('delivery to a host that has something later than what was written for 
     loop.told(first, {
       epoch: '1',
       generation: '10',
-      issuedAt: (before?.ordering.issuedAt ?? 0) + 1,
+      issuedAt: (before?.assignmentVersion.issuedAt ?? 0) + 1,
     });
     known.push(delivered.known(first));
     clock.now += 60_000;
     await settled();
     expect(known).toEqual([before, before, before]);
-    expect(delivered.known(first)?.ordering).toEqual(ordering(0));
+    expect(delivered.known(first)?.assignmentVersion).toEqual(assignmentVersion(0));
   });
 
   it('looks once for what a host says again and again, until that has something newer', async () => {
@@ -77,40 +77,40 @@ describe('delivery to a host that has something later than what was written for 
     for (let report = 1; report <= 2; report += 1) {
       loop.told(first, seen);
       await settled();
-      expect(ordering(0)).toEqual({ ...seen, issuedAt: seen.issuedAt + 1 });
+      expect(assignmentVersion(0)).toEqual({ ...seen, issuedAt: seen.issuedAt + 1 });
       expect(channel.writes).toBe(writes + 1);
     }
     clock.now += 60_000;
     take(changes(11n, [policy('q')]));
     await settled();
     const newer = { epoch: '1', generation: '11', issuedAt: clock.now };
-    expect([ordering(0), ordering(1)]).toEqual([newer, newer]);
+    expect([assignmentVersion(0), assignmentVersion(1)]).toEqual([newer, newer]);
   });
 
   it('does nothing about what no honest clock has signed, and says so once', async () => {
     await threeHosts();
     const [first = ''] = IDS;
-    const [before, writes] = [ordering(0), channel.writes];
+    const [before, writes] = [assignmentVersion(0), channel.writes];
     const seen = { epoch: '1', generation: '10', issuedAt: Number.MAX_SAFE_INTEGER };
     for (let report = 1; report <= 2; report += 1) {
       loop.told(first, seen);
       await settled();
     }
-    expect([ordering(0), channel.writes]).toEqual([before, writes]);
+    expect([assignmentVersion(0), channel.writes]).toEqual([before, writes]);
     expect(logged.filter((line) => line.includes('no clock'))).toHaveLength(1);
   });
 
   it('gives nothing again as it was to a host that says meanwhile that it has something later', async () => {
     await threeHosts();
     const [first = ''] = IDS;
-    const before = IDS.map((_, index) => ordering(index));
+    const before = IDS.map((_, index) => assignmentVersion(index));
     channel.there.clear();
     channel.failures = 1;
     loop.everything();
     await eventually('tried', () => logged.some((line) => line.includes('delivery failed')));
     loop.told(first, { epoch: '1', generation: '10', issuedAt: clock.now + 60_000 });
     await settled();
-    expect([ordering(0), ordering(1)]).toEqual([
+    expect([assignmentVersion(0), assignmentVersion(1)]).toEqual([
       { ...before[0], issuedAt: clock.now + 60_001 },
       before[1],
     ]);

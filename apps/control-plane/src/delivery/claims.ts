@@ -1,5 +1,5 @@
-import { compareOrdering } from '#bundle';
-import type { Ordering } from '#contracts';
+import { compareAssignmentVersion } from '#bundle';
+import type { AssignmentVersion } from '#contracts';
 import type { Log } from '#observability';
 import type { Clock } from '../http/clock.js';
 import type { Trust } from '../config/trust.js';
@@ -18,31 +18,31 @@ export interface ClaimParts {
 
 /** What hosts have accepted, as they say, or what is there for them, that comes after what was written for them. */
 export class Claims {
-  readonly #orderings = new Map<string, Ordering>();
+  readonly #assignmentVersions = new Map<string, AssignmentVersion>();
   /** Hosts that have said what cannot be, which is logged once of each. */
   readonly #incredible = new Set<string>();
 
   constructor(private readonly parts: ClaimParts) {}
 
   /** By names of hosts. */
-  get all(): ReadonlyMap<string, Ordering> {
-    return this.#orderings;
+  get all(): ReadonlyMap<string, AssignmentVersion> {
+    return this.#assignmentVersions;
   }
 
   /**
    * What was written for the host, where what it says that it has comes after that. What comes after etcd itself is the
    * restore guard's, and of another epoch nobody's.
    */
-  surpassed(nodeId: string, seen: Ordering): WrittenAssignment | undefined {
+  surpassed(nodeId: string, seen: AssignmentVersion): WrittenAssignment | undefined {
     const { delivered, state, trust } = this.parts;
     const written = delivered.get(nodeId) ?? delivered.lost(nodeId);
     const isOfNow = seen.epoch === trust.root.document.epoch;
     if (!written || !isOfNow || BigInt(seen.generation) > state.revision) return undefined;
-    return compareOrdering(seen, written.ordering) > 0 ? written : undefined;
+    return compareAssignmentVersion(seen, written.assignmentVersion) > 0 ? written : undefined;
   }
 
   /** Whether no clock of ours can have signed what the host says that it has. */
-  isIncredible(node: string, seen: Ordering): boolean {
+  isIncredible(node: string, seen: AssignmentVersion): boolean {
     const { state, clock, log } = this.parts;
     if (!isIncredible(seen, state.revision, clock.nowMs())) return false;
     if (!this.#incredible.has(node))
@@ -52,36 +52,37 @@ export class Claims {
   }
 
   /** The host says that it has this. */
-  set(node: string, seen: Ordering): void {
-    this.#orderings.set(node, seen);
+  set(node: string, seen: AssignmentVersion): void {
+    this.#assignmentVersions.set(node, seen);
   }
 
   /**
    * This is there for the host, and in the way: what is sealed next comes after it, for that host alone, since whoever has
    * its key can have sealed that.
    */
-  found(node: string, there: Ordering): void {
+  found(node: string, there: AssignmentVersion): void {
     const { trust, state } = this.parts;
     const { epoch } = trust.root.document;
     if (there.epoch !== epoch || BigInt(there.generation) !== state.revision) return;
-    const claim = this.#orderings.get(node);
-    if (!claim || compareOrdering(claim, there) < 0) this.#orderings.set(node, there);
+    const claim = this.#assignmentVersions.get(node);
+    if (!claim || compareAssignmentVersion(claim, there) < 0)
+      this.#assignmentVersions.set(node, there);
   }
 
-  /** Whether the host would not take what has this ordering. */
-  isAfter(node: string, ordering: Ordering): boolean {
-    const claim = this.#orderings.get(node);
-    return claim !== undefined && compareOrdering(claim, ordering) > 0;
+  /** Whether the host would not take what has this assignment version. */
+  isAfter(node: string, assignmentVersion: AssignmentVersion): boolean {
+    const claim = this.#assignmentVersions.get(node);
+    return claim !== undefined && compareAssignmentVersion(claim, assignmentVersion) > 0;
   }
 
   /** Whether this, or something later, is known to be there already. */
-  covers(node: string, seen: Ordering): boolean {
-    const claim = this.#orderings.get(node);
-    return claim !== undefined && compareOrdering(seen, claim) <= 0;
+  covers(node: string, seen: AssignmentVersion): boolean {
+    const claim = this.#assignmentVersions.get(node);
+    return claim !== undefined && compareAssignmentVersion(seen, claim) <= 0;
   }
 
   /** The host has what it is to have. */
   end(node: string): void {
-    this.#orderings.delete(node);
+    this.#assignmentVersions.delete(node);
   }
 }

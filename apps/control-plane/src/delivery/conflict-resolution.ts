@@ -8,7 +8,7 @@ import {
   verifyAssignment,
   verifyRoot,
 } from '#bundle';
-import type { DeliveryRecord, Ordering } from '#contracts';
+import type { DeliveryRecord, AssignmentVersion } from '#contracts';
 import { isHalfOver, type WantedAssignment, type WrittenAssignment } from './assignment-plan.js';
 
 /** Name and key of a bundle. */
@@ -45,8 +45,8 @@ export type Verdict = 'valid' | 'forged' | 'other';
 export async function judge({ wanted, there }: Found, context: ConflictContext): Promise<Verdict> {
   const assignment = there && opened(there, wanted);
   if (!assignment) return there && isOfLaterRoot(there, wanted, context.root) ? 'other' : 'forged';
-  const { ordering } = there;
-  if (isHalfOver({ ordering }, context.nowMs)) return 'other';
+  const { assignmentVersion } = there;
+  if (isHalfOver({ assignmentVersion }, context.nowMs)) return 'other';
   if (assignment.rootVersion !== wanted.rootVersion) return 'other';
   if (!ordersTheSame(assignment, wanted)) return 'other';
   if (showsTheSame(assignment, wanted)) return 'valid';
@@ -77,16 +77,16 @@ function isOfLaterRoot(
   root: TrustedRoot,
 ): boolean {
   const later = unlessRefused(() => verifyRoot(there, root).document);
-  return later?.epoch === there.ordering.epoch && later.version > rootVersion;
+  return later?.epoch === there.assignmentVersion.epoch && later.version > rootVersion;
 }
 
-/** The seal binds node and ordering, so an old leaf under a new ordering does not open. */
+/** The seal binds node and assignment version, so an old leaf under a new assignment version does not open. */
 function opened(
-  { ordering, leaf, bundleDigest }: DeliveryRecord,
-  { nodeId, hostKey }: WantedAssignment,
+  { assignmentVersion, leaf, bundleDigest }: DeliveryRecord,
+  { nodeId, channelKey }: WantedAssignment,
 ): Assignment | undefined {
   const assignment = unlessRefused(() =>
-    openAssignment(hostKey, nodeId, ordering, Buffer.from(leaf, 'base64')),
+    openAssignment(channelKey, nodeId, assignmentVersion, Buffer.from(leaf, 'base64')),
   );
   return assignment?.bundleDigest === bundleDigest ? assignment : undefined;
 }
@@ -110,13 +110,13 @@ function showsTheSame(there: Assignment, { bundle, visibility = [] }: WantedAssi
 /** All that its host asks of a record, by the keys in force: a host itself has the key that opens the leaf. */
 async function isVerified(
   there: DeliveryRecord,
-  { nodeId, hostKey, sealedHostKey }: WantedAssignment,
+  { nodeId, channelKey, sealedChannelKey }: WantedAssignment,
   { root, nowMs: now }: ConflictContext,
 ): Promise<boolean> {
-  if (there.sealedHostKey !== sealedHostKey) return false;
+  if (there.sealedChannelKey !== sealedChannelKey) return false;
   const inquiry = { record: there, trustedRoot: root, nodeId, sealingPrivateKey: '', now };
   try {
-    await verifyAssignment({ ...inquiry, openHostKey: () => Promise.resolve(hostKey) });
+    await verifyAssignment({ ...inquiry, openChannelKey: () => Promise.resolve(channelKey) });
     return true;
   } catch (error) {
     if (error instanceof RefusedError) return false;
@@ -141,8 +141,8 @@ export class DeliveryConflictError extends Error {
     /** `node` and all others that it is so for. */
     readonly nodes: readonly string[],
     node: string,
-    ours: Ordering,
-    there: Ordering | undefined,
+    ours: AssignmentVersion,
+    there: AssignmentVersion | undefined,
   ) {
     super(
       `host ${node} has generation ${there?.generation ?? 'none'}, ours is ${ours.generation}: another replica is ` +

@@ -14,11 +14,11 @@ describe('delivered state', () => {
     delivered.set('host-3', written('b'));
   });
 
-  describe('since which ordering a host is to do the same', () => {
+  describe('since which assignment version a host is to do the same', () => {
     const at = (generation: string, digest: string, over: object = {}): WrittenAssignment => {
-      const ordering = { epoch: '1', generation, issuedAt: 1 };
+      const assignmentVersion = { epoch: '1', generation, issuedAt: 1 };
       const { bundleDigest = digest, ...wanted } = over as { readonly bundleDigest?: string };
-      const made = { ordering, bundleDigest, wanted: { bundle: { digest }, ...wanted } };
+      const made = { assignmentVersion, bundleDigest, wanted: { bundle: { digest }, ...wanted } };
       return made as WrittenAssignment;
     };
     const first = (...written: readonly WrittenAssignment[]): string | undefined => {

@@ -1,4 +1,4 @@
-import type { Ordering } from '#contracts';
+import type { AssignmentVersion } from '#contracts';
 import { doesTheSame, type WrittenAssignment } from './assignment-plan.js';
 
 /** What this replica has written for each host since it started, or since the channel lost it. */
@@ -102,9 +102,9 @@ export class DeliveredState {
 function firstOf(
   written: WrittenAssignment,
   before: WrittenAssignment | undefined,
-): Ordering | undefined {
+): AssignmentVersion | undefined {
   if (before === undefined) return written.first;
-  return doesTheSame(written, before) ? before.first : written.ordering;
+  return doesTheSame(written, before) ? before.first : written.assignmentVersion;
 }
 
 /** Our own rendering stays in use too: it is what a change is compared with. */

@@ -1,4 +1,4 @@
-import type { Ordering } from '#contracts';
+import type { AssignmentVersion } from '#contracts';
 import type { Affected } from '../store/affected.js';
 import type { WrittenAssignment } from './assignment-plan.js';
 import type { DeliveredState } from './delivered-state.js';
@@ -45,7 +45,7 @@ export class Deliveries {
   }
 
   /** A host has said what it accepted last. */
-  told(nodeId: string, seen: Ordering): void {
+  told(nodeId: string, seen: AssignmentVersion): void {
     this.#laneOf(nodeId)?.loop.told(nodeId, seen);
   }
 

@@ -10,7 +10,7 @@ export interface Parcel {
 }
 
 /**
- * `stale`: what is there is at least as new. `conflict`: what is there names another bundle, at the same ordering or at
+ * `stale`: what is there is at least as new. `conflict`: what is there names another bundle, at the same assignment version or at
  * a generation not below `since`.
  */
 export type WriteOutcome = 'written' | 'stale' | 'conflict';
@@ -35,13 +35,13 @@ export abstract class DeliveryChannel {
   /** Removes bundles that no host is to have any more. */
   abstract dropBundles(digests: readonly string[]): Promise<void>;
 
-  /** Stores each record and nudges its host, only if its ordering is greater than the one that is there; see `since`. */
+  /** Stores each record and nudges its host, only if its assignment version is greater than the one that is there; see `since`. */
   abstract write(parcels: readonly Parcel[]): Promise<readonly WriteOutcome[]>;
 
   /** The records that are there, in the order of the ids; undefined for what is none. */
   abstract records(nodeIds: readonly string[]): Promise<readonly (DeliveryRecord | undefined)[]>;
 
-  /** Removes the record of a host, so that the next write counts whatever its ordering. */
+  /** Removes the record of a host, so that the next write counts whatever its assignment version. */
   abstract discard(nodeId: string): Promise<void>;
 
   /** Of these, what is there: assignments by node id, and bundles. */

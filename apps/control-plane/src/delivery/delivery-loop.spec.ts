@@ -10,7 +10,7 @@ import {
   nodeRecord,
   policyRecord,
   put,
-  putHostKey,
+  putChannelKey,
   putNode,
   putPolicy,
   snapshot,
@@ -26,7 +26,7 @@ import {
   loop,
   madeKeys,
   nextRoot,
-  ordering,
+  assignmentVersion,
   parts,
   policy,
   rootVersion,
@@ -45,10 +45,10 @@ async function aheadOf(nodeId: string, revision = 12n): Promise<void> {
   const node = putNode(nodeRecord('ahead', { a: 'b' }, nodeId));
   const ahead = new FleetState(testKeks);
   const more = [policy('p'), policy('q'), policy('r')];
-  ahead.apply(snapshot(revision, node, putHostKey(nodeId), ...more));
+  ahead.apply(snapshot(revision, node, putChannelKey(nodeId), ...more));
   const other = new DeliveryLoop({ ...parts, state: ahead, delivered: new DeliveredState() });
   other.everything();
-  const generation = () => channel.there.get(nodeId)?.ordering.generation;
+  const generation = () => channel.there.get(nodeId)?.assignmentVersion.generation;
   await eventually('written', () => generation() === String(revision));
   await other.stop();
 }
@@ -58,7 +58,7 @@ describe('delivery', () => {
     await threeHosts();
     expect(channel.there.size).toBe(3);
     expect(channel.bundles.size).toBe(2);
-    expect(ordering(0)).toMatchObject({ epoch: '1', generation: '10' });
+    expect(assignmentVersion(0)).toMatchObject({ epoch: '1', generation: '10' });
   });
 
   it('leaves hosts what they have while a fleet that became authored has no signed policy', async () => {
@@ -66,7 +66,7 @@ describe('delivery', () => {
     const authored = { root, earlierRoots, online, authored: true };
     await deliverWith({ trust: authored });
     const nodes = IDS.map((id, index) => putNode(nodeRecord(`n${index}`, { a: 'b' }, id)));
-    take(snapshot(10n, ...nodes, ...IDS.map((id) => putHostKey(id)), policy('p')));
+    take(snapshot(10n, ...nodes, ...IDS.map((id) => putChannelKey(id)), policy('p')));
     await eventually('it says so', () =>
       logged.some((line) => line.includes('no policy is signed')),
     );
@@ -80,7 +80,10 @@ describe('delivery', () => {
     take(changes(11n, [policy('q')]));
     await settled();
     expect(channel.writes - before).toBe(2);
-    expect([ordering(0)?.generation, ordering(2)?.generation]).toEqual(['11', '10']);
+    expect([assignmentVersion(0)?.generation, assignmentVersion(2)?.generation]).toEqual([
+      '11',
+      '10',
+    ]);
     take(changes(12n, [putNode(nodeRecord('n0', { a: 'b', unrelated: 'x' }, IDS[0]))]));
     await settled();
     expect(channel.writes - before).toBe(2);
@@ -99,11 +102,11 @@ describe('delivery', () => {
       await jest.advanceTimersByTimeAsync(150);
       // It selects two hosts.
       expect(channel.writes - writes).toBeLessThanOrEqual(2 * 10);
-      expect(ordering(0)?.generation).toBe('110');
+      expect(assignmentVersion(0)?.generation).toBe('110');
       await jest.advanceTimersByTimeAsync(1_000);
       take(changes(111n, [policy('p', '/bin/after')]));
       await jest.advanceTimersByTimeAsync(20);
-      expect(ordering(0)?.generation).toBe('111');
+      expect(assignmentVersion(0)?.generation).toBe('111');
     } finally {
       jest.useRealTimers();
     }
@@ -116,10 +119,13 @@ describe('delivery', () => {
     take(changes(11n, many));
     const other = putPolicy(policyRecord(hostPolicy('r', { c: 'd' })));
     take(changes(12n, [putNode(nodeRecord('n2', { c: 'd' }, IDS[2])), other]));
-    await eventually('n2 has it', () => ordering(2)?.generation === '12');
+    await eventually('n2 has it', () => assignmentVersion(2)?.generation === '12');
     await settled();
     expect(parts.bundles.built - built).toBe(2);
-    expect([ordering(0)?.generation, ordering(1)?.generation]).toEqual(['10', '10']);
+    expect([assignmentVersion(0)?.generation, assignmentVersion(1)?.generation]).toEqual([
+      '10',
+      '10',
+    ]);
     expect([loop.unbundled('n0'), loop.unbundled('n2')]).toEqual([
       `bundle: more than ${limits.policiesPerBundle} documents of kind policy`,
       undefined,
@@ -127,7 +133,7 @@ describe('delivery', () => {
     expect(logged.filter((line) => line.includes('cannot be bundled'))).toHaveLength(2);
     take(changes(13n, [], [etcdKeys.policy('q0')]));
     await settled();
-    expect([ordering(0)?.generation, loop.unbundled('n0')]).toEqual(['13', undefined]);
+    expect([assignmentVersion(0)?.generation, loop.unbundled('n0')]).toEqual(['13', undefined]);
   });
 
   it('tries again until it succeeds, and forgets nothing meanwhile', async () => {
@@ -147,7 +153,7 @@ describe('delivery', () => {
     };
     take(changes(11n, [policy('q')]));
     await settled();
-    expect(ordering(0)?.generation).toBe('12');
+    expect(assignmentVersion(0)?.generation).toBe('12');
     expect(channel.there.get(IDS[0] ?? '')?.bundleDigest).toBe(before);
   });
 
@@ -181,7 +187,7 @@ describe('delivery', () => {
     take(snapshot(5n, putNode(nodeRecord('new', { a: 'b' }, IDS[0])), policy('p')));
     await settled();
     expect([madeKeys, channel.there.size]).toEqual([['new'], 0]);
-    take(changes(6n, [putHostKey(IDS[0] ?? '')]));
+    take(changes(6n, [putChannelKey(IDS[0] ?? '')]));
     await settled();
     expect(channel.there.size).toBe(1);
   });
@@ -191,7 +197,7 @@ describe('delivery', () => {
     const id = '4'.repeat(64);
     channel.beforeAnswer = () => {
       channel.beforeAnswer = () => undefined;
-      take(changes(12n, [putHostKey(id)]));
+      take(changes(12n, [putChannelKey(id)]));
     };
     take(changes(11n, [policy('q'), putNode(nodeRecord('new', { a: 'b' }, id))]));
     await settled();
@@ -204,10 +210,10 @@ describe('delivery', () => {
     const other = new DeliveryLoop({
       ...parts,
       delivered: new DeliveredState(),
-      makeHostKeys: (nodes) => {
+      makeChannelKeys: (nodes) => {
         made.push(nodes.length);
         if (made.length === 1) other.mark(state.apply(changes(12n, [policy('q')])));
-        else if (made.length === 2) expect(ordering(0)?.generation).toBe('12');
+        else if (made.length === 2) expect(assignmentVersion(0)?.generation).toBe('12');
         return Promise.resolve();
       },
     });
@@ -217,21 +223,21 @@ describe('delivery', () => {
     await eventually('nothing waits', () => other.waiting === 0);
     await other.stop();
     expect(made).toEqual([1_000, 1_000, 500]);
-    expect(ordering(0)?.generation).toBe('12');
+    expect(assignmentVersion(0)?.generation).toBe('12');
   });
 
   it('seals what it worked out at that revision, whatever comes while keys are made', async () => {
     await threeHosts();
-    const makeHostKeys = (): Promise<void> => {
+    const makeChannelKeys = (): Promise<void> => {
       state.apply(changes(12n, [policy('r')]));
       return Promise.resolve();
     };
-    const other = new DeliveryLoop({ ...parts, delivered: new DeliveredState(), makeHostKeys });
+    const other = new DeliveryLoop({ ...parts, delivered: new DeliveredState(), makeChannelKeys });
     const keyless = putNode(nodeRecord('new', { a: 'b' }, '4'.repeat(64)));
     other.mark(state.apply(changes(11n, [policy('q'), keyless])));
     await eventually('nothing waits', () => other.waiting === 0);
     await other.stop();
-    expect(channel.there.get(IDS[0] ?? '')?.ordering.generation).toBe('11');
+    expect(channel.there.get(IDS[0] ?? '')?.assignmentVersion.generation).toBe('11');
   });
 
   it('delivers nothing to a host that is only declared', async () => {
@@ -243,14 +249,15 @@ describe('delivery', () => {
   it('delivers to all others when a replica is ahead for one host, however many there are', async () => {
     const ids = Array.from({ length: 450 }, (_, index) => String(index).padStart(64, '0'));
     const nodes = ids.map((id, index) => putNode(nodeRecord(`m${index}`, { a: 'b' }, id)));
-    take(snapshot(10n, ...nodes, ...ids.map((id) => putHostKey(id)), policy('p')));
+    take(snapshot(10n, ...nodes, ...ids.map((id) => putChannelKey(id)), policy('p')));
     await settled();
     const first = ids[0] ?? '';
     await aheadOf(first);
     take(changes(11n, [policy('q')]));
-    const generations = () => ids.slice(1).map((id) => channel.there.get(id)?.ordering.generation);
+    const generations = () =>
+      ids.slice(1).map((id) => channel.there.get(id)?.assignmentVersion.generation);
     await eventually('all others have it', () => generations().every((each) => each === '11'));
-    expect(channel.there.get(first)?.ordering.generation).toBe('12');
+    expect(channel.there.get(first)?.assignmentVersion.generation).toBe('12');
   });
 
   describe('while something is in the way of one host that it cannot write over', () => {
@@ -267,7 +274,7 @@ describe('delivery', () => {
       await eventually('tried again and again', () => failures() > 4, 20_000);
     });
     afterEach(() => void jest.restoreAllMocks());
-    const isThere = () => ordering(0)?.generation === '1000';
+    const isThere = () => assignmentVersion(0)?.generation === '1000';
 
     it('writes for others without a delay', async () => {
       const waited: number[] = [];
@@ -276,7 +283,7 @@ describe('delivery', () => {
         const beganMs = performance.now();
         take(changes(BigInt(generation), [putNode(nodeRecord('n1', label, IDS[1]))]));
         take(changes(BigInt(generation), [putPolicy(policyRecord(hostPolicy('only', label)))]));
-        await eventually('written', () => ordering(1)?.generation === String(generation));
+        await eventually('written', () => assignmentVersion(1)?.generation === String(generation));
         waited.push(performance.now() - beganMs);
       }
       expect(Math.max(...waited)).toBeLessThan(1_000);
@@ -299,7 +306,7 @@ describe('delivery', () => {
       for (let look = 1; look <= 3; look += 1) {
         channel.there.delete(IDS[1] ?? '');
         loop.lookAfter();
-        await eventually('put back', () => ordering(1), 5_000);
+        await eventually('put back', () => assignmentVersion(1), 5_000);
       }
       expect(channel.bundles.isSupersetOf(bundles)).toBe(true);
     });

@@ -1,4 +1,4 @@
-import type { Ordering } from '#contracts';
+import type { AssignmentVersion } from '#contracts';
 import type { Clock } from '../http/clock.js';
 import type { Affected } from '../store/affected.js';
 import type { Metrics } from '../health/metrics.js';
@@ -24,11 +24,11 @@ export interface DeliveryParts extends AssignmentParts {
   readonly restoreGuard: Pick<RestoreGuard, 'alarm' | 'published'>;
   readonly clock: Clock;
   readonly metrics: Metrics;
-  /** Makes the host keys of hosts that have none for this epoch; they come back by the watch. */
-  readonly makeHostKeys: (nodes: readonly string[]) => Promise<void>;
+  /** Makes the channel keys of hosts that have none for this epoch; they come back by the watch. */
+  readonly makeChannelKeys: (nodes: readonly string[]) => Promise<void>;
 }
 
-/** Host keys that a round makes: with more than that to make, changes go between them. */
+/** Channel keys that a round makes: with more than that to make, changes go between them. */
 const KEYS_AT_ONCE = 1_000;
 
 /**
@@ -123,7 +123,7 @@ export class DeliveryLoop {
    * A host has said what it accepted last. Where that comes after what was written for it here it would never take it, so it
    * gets something newer, unless it is there; of a host of another replica only what is there is taken over.
    */
-  told(nodeId: string, seen: Ordering): void {
+  told(nodeId: string, seen: AssignmentVersion): void {
     const { claims } = this.#waiting;
     const written = claims.surpassed(nodeId, seen);
     if (!written) return;
@@ -220,7 +220,7 @@ export class DeliveryLoop {
     if (mine.length > 0) await this.#write(mine);
     // While that was written others may have made keys, which nothing tells of again: those stay on the list.
     const still = keyless.filter((node) => this.#waiting.isKeyless(node));
-    if (still.length > 0) await this.#makeHostKeys(still.slice(0, KEYS_AT_ONCE));
+    if (still.length > 0) await this.#makeChannelKeys(still.slice(0, KEYS_AT_ONCE));
   }
 
   /** Hosts in whose way something is wait for themselves. */
@@ -239,11 +239,11 @@ export class DeliveryLoop {
     this.parts.log.warn('delivery failed, trying again', { error, waiting: this.waiting });
   }
 
-  async #makeHostKeys(nodes: readonly string[]): Promise<void> {
+  async #makeChannelKeys(nodes: readonly string[]): Promise<void> {
     // Off the list first: the keys come back by the watch, which puts the hosts on it again.
     for (const node of nodes) this.#waiting.settled(node);
     try {
-      await this.parts.makeHostKeys(nodes);
+      await this.parts.makeChannelKeys(nodes);
     } catch (error) {
       for (const node of nodes) this.#waiting.add(node);
       throw error;

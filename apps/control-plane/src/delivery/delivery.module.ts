@@ -7,7 +7,7 @@ import { Fleet } from '../store/fleet.js';
 import { Metrics } from '../health/metrics.js';
 import { Replicas } from '../replicas/replicas.js';
 import { NodeBundleController } from './node-bundle.controller.js';
-import { HostKeys } from '../trust/host-keys.js';
+import { ChannelKeys } from '../trust/channel-keys.js';
 import { shardOf } from '../store/redis-shard.js';
 import { AuthoredIndex } from '../trust/authored-index.js';
 import { RestoreGuard } from '../trust/restore-guard.js';
@@ -28,12 +28,12 @@ export class DeliveryModule {
       module: DeliveryModule,
       controllers: [NodeBundleController],
       providers: [
-        HostKeys,
+        ChannelKeys,
         {
           provide: Deliveries,
           inject: [
             Fleet,
-            HostKeys,
+            ChannelKeys,
             Trust,
             AuthoredIndex,
             Replicas,
@@ -52,7 +52,7 @@ export class DeliveryModule {
 
 type Shared = [
   fleet: Fleet,
-  hostKeys: HostKeys,
+  channelKeys: ChannelKeys,
   trust: Trust,
   authored: AuthoredIndex,
   replicas: Replicas,
@@ -71,7 +71,7 @@ function deliveries(channels: DeliveryChannels, parts: Shared): Deliveries {
 function laneOf(
   shard: string,
   channel: DeliveryChannel,
-  [fleet, hostKeys, trust, authored, replicas, restoreGuard, clock, metrics, log]: Shared,
+  [fleet, channelKeys, trust, authored, replicas, restoreGuard, clock, metrics, log]: Shared,
 ): DeliveryLane {
   const { state } = fleet;
   const delivered = new DeliveredState();
@@ -88,7 +88,7 @@ function laneOf(
     clock,
     metrics,
     log: log.child({ part: 'delivery', redis: shard }),
-    makeHostKeys: (nodes) => hostKeys.make(nodes),
+    makeChannelKeys: (nodes) => channelKeys.make(nodes),
   });
   return { shard, channel, delivered, loop };
 }

@@ -45,9 +45,9 @@ beforeEach(() => {
     );
   const end = () =>
     isAway ? Promise.reject(new Error('away')) : Promise.resolve({ seq, hash: '' });
-  const journal = { end, head };
+  const auditLog = { end, head };
   herald = new HeadHerald(
-    journal,
+    auditLog,
     channel,
     {
       order: () => pace,
@@ -67,7 +67,7 @@ async function at(ms: number, newest = seq): Promise<readonly string[]> {
   return channel.told;
 }
 
-describe('the herald of the journal', () => {
+describe('the herald of the audit log', () => {
   it('tells each new head once, however many entries came at once, and not too often', async () => {
     expect(await at(0)).toEqual([]);
     expect(await at(1_000, 1)).toEqual(['1']);
@@ -97,7 +97,7 @@ describe('the herald of the journal', () => {
     expect(channel.paces).toEqual([undefined, pace, pace]);
   });
 
-  it('repeats the last head, and the pace with it, while the journal cannot be asked', async () => {
+  it('repeats the last head, and the pace with it, while the audit log cannot be asked', async () => {
     await at(0, 1);
     isAway = true;
     pace = { payloadType: 'pace', payload: '', signatures: [] };

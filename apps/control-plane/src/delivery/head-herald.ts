@@ -2,7 +2,7 @@ import type { SignedDocument } from '#bundle';
 import { Log } from '#observability';
 import { Clock } from '../http/clock.js';
 import { ReportPace } from './report-pace.js';
-import { SignedJournal } from '../store/signed-journal.js';
+import { SignedAuditLog } from '../store/signed-audit-log.js';
 
 /** At most so many new heads go out in the interval of reports, however many entries there are: all hosts hear each. */
 const HEADS_A_REPORT = 5;
@@ -15,7 +15,7 @@ export abstract class HeadChannel {
 }
 
 /**
- * Gives the signed head of the journal to the hosts: one message to all of them, whatever their number, so that what
+ * Gives the signed head of the audit log to the hosts: one message to all of them, whatever their number, so that what
  * was cut off or rewritten here is still known there.
  */
 export class HeadHerald {
@@ -25,7 +25,7 @@ export class HeadHerald {
   #telling = false;
 
   constructor(
-    private readonly journal: Pick<SignedJournal, 'end' | 'head'>,
+    private readonly auditLog: Pick<SignedAuditLog, 'end' | 'head'>,
     private readonly channel: HeadChannel,
     private readonly pace: Pick<ReportPace, 'order' | 'everyMs'>,
     private readonly clock: Clock,
@@ -39,7 +39,7 @@ export class HeadHerald {
     try {
       await this.#tell();
     } catch (error) {
-      this.log.debug('the head of the journal did not reach the hosts, trying again', { error });
+      this.log.debug('the head of the audit log did not reach the hosts, trying again', { error });
     } finally {
       this.#telling = false;
     }
@@ -51,9 +51,9 @@ export class HeadHerald {
     if (ageMs < this.pace.everyMs / HEADS_A_REPORT) return;
     const isRepeat = ageMs >= REPEAT_MS;
     try {
-      const { seq } = await this.journal.end();
+      const { seq } = await this.auditLog.end();
       if (seq === this.#toldSeq && !isRepeat) return;
-      const head = await this.journal.head();
+      const head = await this.auditLog.head();
       if (!head) return;
       await this.#publish(head, nowMs);
       this.#toldSeq = seq;

@@ -7,7 +7,7 @@ import { eventually } from '../testing/eventually.js';
 import {
   changes,
   nodeRecord,
-  putHostKey,
+  putChannelKey,
   putNode,
   snapshot,
   testKeks,
@@ -24,7 +24,7 @@ import {
   logged,
   loop,
   nextRoot,
-  ordering,
+  assignmentVersion,
   otherShelf,
   parts,
   policy,
@@ -51,7 +51,7 @@ describe('delivery with a replica of a version that renders otherwise', () => {
       metrics: new Metrics(),
     });
     const nodes = IDS.map((id, index) => putNode(nodeRecord(`n${index}`, { a: 'b' }, id)));
-    both(snapshot(10n, ...nodes, ...IDS.map((id) => putHostKey(id)), policy('p')));
+    both(snapshot(10n, ...nodes, ...IDS.map((id) => putChannelKey(id)), policy('p')));
     await quiet();
   });
   afterEach(() => other.stop());
@@ -67,7 +67,7 @@ describe('delivery with a replica of a version that renders otherwise', () => {
     for (let round = 1; round <= 10; round += 1) {
       await nothingWaits();
       const { writes } = channel;
-      for (const [id, { ordering: seen }] of channel.there)
+      for (const [id, { assignmentVersion: seen }] of channel.there)
         for (const each of [loop, other]) each.told(id, seen);
       await nothingWaits();
       if (channel.writes === writes) return;
@@ -99,7 +99,7 @@ describe('delivery with a replica of a version that renders otherwise', () => {
   it('writes a change once also where others change in between, so that generations differ', async () => {
     const { writes } = channel;
     both(changes(11n, [policy('q')]));
-    await eventually('its owner has written it', () => ordering(0)?.generation === '11');
+    await eventually('its owner has written it', () => assignmentVersion(0)?.generation === '11');
     state.apply(changes(12n, []));
     await quiet();
     expect(channel.writes - writes).toBe(IDS.length);
@@ -117,7 +117,7 @@ describe('delivery with a replica of a version that renders otherwise', () => {
 
   it('leaves what was first also where it had not yet read as far as the other one', async () => {
     const nodes = IDS.map((id, index) => putNode(nodeRecord(`n${index}`, { a: 'b' }, id)));
-    const keys = IDS.map((id) => putHostKey(id));
+    const keys = IDS.map((id) => putChannelKey(id));
     const lagging = new FleetState(testKeks);
     await deliverWith({ state: lagging, delivered: new DeliveredState() });
     loop.mark(lagging.apply(snapshot(10n, ...nodes, ...keys, policy('p'))));
@@ -125,7 +125,11 @@ describe('delivery with a replica of a version that renders otherwise', () => {
     const change = changes(11n, [policy('q')]);
     other.mark(state.apply(change));
     state.apply(changes(12n, []));
-    await eventually('its owner has written it', () => ordering(0)?.generation === '12', 20_000);
+    await eventually(
+      'its owner has written it',
+      () => assignmentVersion(0)?.generation === '12',
+      20_000,
+    );
     const { writes } = channel;
     loop.mark(lagging.apply(change));
     await eventually('it was in the way', () =>
@@ -145,7 +149,11 @@ describe('delivery with a replica of a version that renders otherwise', () => {
     await deliverWith({ delivered: new DeliveredState() });
     const affected = state.apply(changes(11n, [policy('q')]));
     other.mark(affected);
-    await eventually('written by the other one', () => ordering(1)?.generation === '11', 20_000);
+    await eventually(
+      'written by the other one',
+      () => assignmentVersion(1)?.generation === '11',
+      20_000,
+    );
     const { writes } = channel;
     loop.mark(affected);
     await quiet();
@@ -161,11 +169,14 @@ describe('delivery with a replica of a version that renders otherwise', () => {
   it('takes over what the owner of a host has written since, when the host tells of it', async () => {
     clock.now += ASSIGNMENT_VALID_MS / 2;
     other.renew();
-    await eventually('its owner has renewed it', () => ordering(0)?.issuedAt === clock.now);
-    loop.told(FIRST, there().ordering);
+    await eventually(
+      'its owner has renewed it',
+      () => assignmentVersion(0)?.issuedAt === clock.now,
+    );
+    loop.told(FIRST, there().assignmentVersion);
     await nothingWaits();
     expect(delivered.get(FIRST)).toMatchObject({
-      ordering: ordering(0),
+      assignmentVersion: assignmentVersion(0),
       bundleDigest: there().bundleDigest,
     });
     expect(isTheOthers()).toBe(true);
@@ -194,7 +205,7 @@ describe('delivery with a replica of a version that renders otherwise', () => {
   });
 
   it('leaves it to the owner to write what was lost as hosts have it, though that one notices later', async () => {
-    const before = channel.there.get(FIRST)?.ordering;
+    const before = channel.there.get(FIRST)?.assignmentVersion;
     channel.there.clear();
     clock.now += 60_000;
     let reads = 0;
@@ -204,13 +215,13 @@ describe('delivery with a replica of a version that renders otherwise', () => {
     await eventually('looked for', () => reads > 3 && performance.now() - beganMs > 3_000);
     other.everything();
     await nothingWaits();
-    expect([ordering(0), isTheOthers()]).toEqual([before, true]);
+    expect([assignmentVersion(0), isTheOthers()]).toEqual([before, true]);
   });
 
-  it('gives nothing again at an ordering that hosts know from another one', async () => {
+  it('gives nothing again at an assignment version that hosts know from another one', async () => {
     await takeOver();
     await other.stop();
-    const before = there().ordering;
+    const before = there().assignmentVersion;
     await deliverWith({});
     loop.everything();
     await eventually('nothing waits', () => loop.waiting === 0, 20_000);
@@ -218,17 +229,20 @@ describe('delivery with a replica of a version that renders otherwise', () => {
     clock.now += 60_000;
     loop.everything();
     await eventually('nothing waits', () => loop.waiting === 0, 20_000);
-    expect(there().ordering.issuedAt).toBeGreaterThan(before.issuedAt);
+    expect(there().assignmentVersion.issuedAt).toBeGreaterThan(before.issuedAt);
   });
 
   it('writes something newer for a host that has something later than what it left', async () => {
     await takeOver();
     await other.stop();
     const own = new DeliveryLoop({ ...parts, delivered });
-    const seen = { ...there().ordering, issuedAt: there().ordering.issuedAt + 1 };
+    const seen = { ...there().assignmentVersion, issuedAt: there().assignmentVersion.issuedAt + 1 };
     clock.now += 60_000;
     own.told(FIRST, seen);
-    await eventually('something newer is there', () => ordering(0)?.issuedAt === clock.now);
+    await eventually(
+      'something newer is there',
+      () => assignmentVersion(0)?.issuedAt === clock.now,
+    );
     await own.stop();
   });
 });

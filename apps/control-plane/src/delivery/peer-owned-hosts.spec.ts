@@ -11,7 +11,7 @@ import {
   IDS,
   logged,
   loop,
-  ordering,
+  assignmentVersion,
   parts,
   policy,
   settled,
@@ -39,7 +39,7 @@ describe('delivery with another replica', () => {
   afterEach(() => mine.stop());
 
   const nothingWaits = () => eventually('nothing waits here', () => mine.waiting === 0);
-  const generations = () => IDS.map((_, index) => ordering(index)?.generation);
+  const generations = () => IDS.map((_, index) => assignmentVersion(index)?.generation);
   /** Both are told of a change, the other one only where `told` says so. */
   const both = (message: WatchMessage, told = true): void => {
     const affected = state.apply(message);
@@ -53,14 +53,14 @@ describe('delivery with another replica', () => {
     await nothingWaits();
     // n2 is not selected; n0 is this one's, and n1 was written by its owner.
     expect(generations()).toEqual(['11', '11', '10']);
-    expect(delivered.get(IDS[1] ?? '')?.ordering).toEqual(ordering(1));
+    expect(delivered.get(IDS[1] ?? '')?.assignmentVersion).toEqual(assignmentVersion(1));
     expect(channel.writes - writes).toBeLessThanOrEqual(3);
   });
 
   it('writes what the owner of a host leaves waiting', async () => {
     both(changes(11n, [policy('q')]), false);
-    await eventually('its own at once', () => ordering(0)?.generation === '11');
-    expect(ordering(1)?.generation).toBe('10');
+    await eventually('its own at once', () => assignmentVersion(0)?.generation === '11');
+    expect(assignmentVersion(1)?.generation).toBe('10');
     await nothingWaits();
     expect(generations()).toEqual(['11', '11', '10']);
     expect(logged.some((line) => line.includes('left waiting'))).toBe(true);
@@ -68,14 +68,14 @@ describe('delivery with another replica', () => {
 
   it('seals what it worked out at that revision, whatever comes while it looks', async () => {
     both(changes(11n, [policy('q')]), false);
-    await eventually('its own at once', () => ordering(0)?.generation === '11');
+    await eventually('its own at once', () => assignmentVersion(0)?.generation === '11');
     channel.whileRecordsAreRead = () => {
       if (state.revision === 11n) state.apply(changes(12n, [policy('r')]));
     };
     const digests = new Set<string | undefined>();
     channel.beforeAnswer = () => {
       const there = channel.there.get(IDS[1] ?? '');
-      if (there?.ordering.generation === '12') digests.add(there.bundleDigest);
+      if (there?.assignmentVersion.generation === '12') digests.add(there.bundleDigest);
     };
     theirs.clear();
     mine.takeOver((id) => id === IDS[1]);
@@ -85,10 +85,10 @@ describe('delivery with another replica', () => {
 
   it('does not let its own wait for a look at those of others', async () => {
     both(changes(11n, [policy('q')]), false);
-    await eventually('its own at once', () => ordering(0)?.generation === '11');
+    await eventually('its own at once', () => assignmentVersion(0)?.generation === '11');
     both(changes(12n, [policy('r')]), false);
-    await eventually('its own at once', () => ordering(0)?.generation === '12');
-    expect(ordering(1)?.generation).toBe('10');
+    await eventually('its own at once', () => assignmentVersion(0)?.generation === '12');
+    expect(assignmentVersion(1)?.generation).toBe('10');
   });
 
   it('writes nothing when it takes hosts over that have what they are to have', async () => {
@@ -97,23 +97,23 @@ describe('delivery with another replica', () => {
     mine.takeOver((id) => id !== IDS[0]);
     await nothingWaits();
     expect(channel.writes).toBe(writes);
-    expect(delivered.get(IDS[1] ?? '')?.ordering).toEqual(ordering(1));
+    expect(delivered.get(IDS[1] ?? '')?.assignmentVersion).toEqual(assignmentVersion(1));
   });
 
   it('knows what hosts have that it takes over, while it has not looked yet', async () => {
-    const had = IDS.map((id) => delivered.get(id)?.ordering);
+    const had = IDS.map((id) => delivered.get(id)?.assignmentVersion);
     channel.records = () => Promise.reject(new Error('cut'));
     theirs.clear();
     mine.takeOver((id) => id !== IDS[0]);
     await eventually('it tries', () => logged.some((line) => line.includes('delivery failed')));
-    expect(IDS.map((id) => delivered.get(id)?.ordering)).toEqual(had);
+    expect(IDS.map((id) => delivered.get(id)?.assignmentVersion)).toEqual(had);
     Reflect.deleteProperty(channel, 'records');
     await nothingWaits();
   });
 
   it('writes at once what is missing or another where it takes hosts over', async () => {
     both(changes(11n, [policy('q')]), false);
-    await eventually('its own at once', () => ordering(0)?.generation === '11');
+    await eventually('its own at once', () => assignmentVersion(0)?.generation === '11');
     channel.there.delete(IDS[2] ?? '');
     theirs.clear();
     mine.takeOver((id) => id !== IDS[0]);
@@ -122,17 +122,18 @@ describe('delivery with another replica', () => {
   });
 
   it('gives nothing again as it was to hosts of another: what that one has written since is not known', async () => {
-    const before = IDS.map((_, index) => ordering(index)?.issuedAt ?? 0);
+    const before = IDS.map((_, index) => assignmentVersion(index)?.issuedAt ?? 0);
     channel.there.clear();
     clock.now += 60_000;
     mine.everything();
     await nothingWaits();
-    expect(ordering(0)?.issuedAt).toBe(before[0]);
-    for (const index of [1, 2]) expect(ordering(index)?.issuedAt).toBeGreaterThanOrEqual(clock.now);
+    expect(assignmentVersion(0)?.issuedAt).toBe(before[0]);
+    for (const index of [1, 2])
+      expect(assignmentVersion(index)?.issuedAt).toBeGreaterThanOrEqual(clock.now);
   });
 
   it('leaves it to their owner to write what was lost as hosts have it, though that one notices later', async () => {
-    const before = IDS.map((_, index) => ordering(index));
+    const before = IDS.map((_, index) => assignmentVersion(index));
     channel.there.clear();
     clock.now += 60_000;
     let reads = 0;
@@ -144,35 +145,36 @@ describe('delivery with another replica', () => {
     loop.everything();
     await settled();
     await nothingWaits();
-    expect(IDS.map((_, index) => ordering(index))).toEqual(before);
-    expect(delivered.get(IDS[1] ?? '')?.ordering).toEqual(before[1]);
+    expect(IDS.map((_, index) => assignmentVersion(index))).toEqual(before);
+    expect(delivered.get(IDS[1] ?? '')?.assignmentVersion).toEqual(before[1]);
   });
 
   it('leaves it to the owner of a host to renew, and does it where that one does not', async () => {
-    const before = IDS.map((_, index) => ordering(index));
+    const before = IDS.map((_, index) => assignmentVersion(index));
     clock.now += ASSIGNMENT_VALID_MS / 2;
     mine.renew();
     await nothingWaits();
-    expect(IDS.map((_, index) => ordering(index))).toEqual([
+    expect(IDS.map((_, index) => assignmentVersion(index))).toEqual([
       { ...before[0], issuedAt: clock.now },
       ...before.slice(1),
     ]);
     clock.now += 60_000;
     mine.renew();
     await nothingWaits();
-    for (const index of [1, 2]) expect(ordering(index)?.issuedAt).toBeGreaterThanOrEqual(clock.now);
+    for (const index of [1, 2])
+      expect(assignmentVersion(index)?.issuedAt).toBeGreaterThanOrEqual(clock.now);
   });
 
   it('takes over what the owner has renewed', async () => {
     clock.now += ASSIGNMENT_VALID_MS / 2;
     loop.renew();
     await settled();
-    const renewed = [ordering(1), ordering(2)];
+    const renewed = [assignmentVersion(1), assignmentVersion(2)];
     clock.now += 60_000;
     mine.renew();
     await nothingWaits();
-    expect([ordering(1), ordering(2)]).toEqual(renewed);
-    expect(delivered.get(IDS[1] ?? '')?.ordering).toEqual(ordering(1));
+    expect([assignmentVersion(1), assignmentVersion(2)]).toEqual(renewed);
+    expect(delivered.get(IDS[1] ?? '')?.assignmentVersion).toEqual(assignmentVersion(1));
   });
 
   it('leaves a host of another that has something later to that one', async () => {

@@ -75,8 +75,8 @@ export class PeerOwnedHosts {
     wanted: WantedAssignment,
     there: DeliveryRecord | undefined,
   ): DeliveryRecord | undefined {
-    if (!there || !this.waiting.claims.isAfter(wanted.node, there.ordering)) return there;
-    this.waiting.outdate(wanted, there.ordering);
+    if (!there || !this.waiting.claims.isAfter(wanted.node, there.assignmentVersion)) return there;
+    this.waiting.outdate(wanted, there.assignmentVersion);
     return undefined;
   }
 }

@@ -10,6 +10,6 @@ export class RedisHeadChannel extends HeadChannel {
   }
 
   override publish(head: SignedDocument, pace?: SignedDocument): Promise<void> {
-    return publishCheck(this.connections, { journal: head, ...(pace && { pace }) });
+    return publishCheck(this.connections, { auditLog: head, ...(pace && { pace }) });
   }
 }

@@ -10,7 +10,7 @@ import {
   IDS,
   logged,
   loop,
-  ordering,
+  assignmentVersion,
   policy,
   settled,
   state,
@@ -42,14 +42,14 @@ describe('delivery to hosts that are gone', () => {
   it('knows at every moment what a host has that is renamed', async () => {
     await threeHosts();
     const [first = ''] = IDS;
-    const before = delivered.get(first)?.ordering;
+    const before = delivered.get(first)?.assignmentVersion;
     const known: unknown[] = [];
-    channel.beforeAnswer = () => known.push(delivered.get(first)?.ordering);
+    channel.beforeAnswer = () => known.push(delivered.get(first)?.assignmentVersion);
     const renamed = putNode(nodeRecord('n9', { a: 'b' }, first));
     take(changes(11n, [renamed, policy('q')], ['/hostward/v1/node/n0']));
     await settled();
     expect(known).toEqual([before]);
-    expect(ordering(0)?.generation).toBe('11');
+    expect(assignmentVersion(0)?.generation).toBe('11');
   });
 
   it('renews under its new name what was on its way to a host while that was renamed', async () => {
@@ -64,7 +64,7 @@ describe('delivery to hosts that are gone', () => {
     clock.now += ASSIGNMENT_VALID_MS;
     loop.renew();
     await settled();
-    expect(ordering(0)?.issuedAt).toBe(clock.now);
+    expect(assignmentVersion(0)?.issuedAt).toBe(clock.now);
   });
 
   it('removes what a host had that is served elsewhere now, and gives it anew to one that comes back', async () => {
@@ -107,14 +107,14 @@ describe('delivery to hosts that are gone', () => {
           answer = () => reject(new Error('the Redis for events is away'));
         });
       take(changes(11n, [], ['/hostward/v1/node/n0']));
-      await eventually('its assignment is removed', () => ordering(0) === undefined);
+      await eventually('its assignment is removed', () => assignmentVersion(0) === undefined);
       await eventually('nothing else waits', () => loop.waiting === 1);
     });
     afterEach(() => answer());
 
     it('delivers to all others, and removes what a host that is gone has left there when it can', async () => {
       take(changes(12n, [policy('p', '/bin/later')]));
-      await eventually('delivered', () => ordering(1)?.generation === '12');
+      await eventually('delivered', () => assignmentVersion(1)?.generation === '12');
       expect(delivered.get(IDS[0] ?? '')).toBeUndefined();
       Reflect.deleteProperty(channel, 'forgetEvents');
       answer();
@@ -125,7 +125,7 @@ describe('delivery to hosts that are gone', () => {
 
     it('takes a host that came back as any other', async () => {
       take(changes(12n, [putNode(nodeRecord('n0', { a: 'b' }, IDS[0]))]));
-      await eventually('delivered', () => ordering(0)?.generation === '12');
+      await eventually('delivered', () => assignmentVersion(0)?.generation === '12');
       answer();
       await settled();
       expect([...channel.events]).toEqual([IDS[0]]);
@@ -134,7 +134,7 @@ describe('delivery to hosts that are gone', () => {
     it('puts right what lies there for others', async () => {
       channel.there.delete(IDS[1] ?? '');
       loop.lookAfter();
-      await eventually('put back', () => ordering(1));
+      await eventually('put back', () => assignmentVersion(1));
     });
   });
 });

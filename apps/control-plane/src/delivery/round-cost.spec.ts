@@ -5,7 +5,7 @@ import {
   hostPolicy,
   nodeRecord,
   policyRecord,
-  putHostKey,
+  putChannelKey,
   putNode,
   putPolicy,
   snapshot,
@@ -21,7 +21,7 @@ const idOf = (at: number): string => (at + 1).toString(16).padStart(64, '0');
 const host = (at: number, labels: Record<string, string> = {}) =>
   putNode(nodeRecord(`n${at}`, { a: 'b', ...labels }, idOf(at)));
 const generationOf = (at: number): string | undefined =>
-  channel.there.get(idOf(at))?.ordering.generation;
+  channel.there.get(idOf(at))?.assignmentVersion.generation;
 const written = (at: number, generation: number) => (): Promise<true> =>
   eventually('it is written', () => generationOf(at) === String(generation));
 
@@ -36,7 +36,7 @@ beforeEach(async () => {
     snapshot(
       10n,
       ...all.map((at) => host(at)),
-      ...all.map((at) => putHostKey(idOf(at))),
+      ...all.map((at) => putChannelKey(idOf(at))),
       ...policies,
     ),
   );
@@ -55,12 +55,12 @@ describe('among 4,000 hosts a round of delivery costs the hosts that it is for',
   });
 
   it('when one says that it has something later', async () => {
-    const { issuedAt = 0 } = channel.there.get(idOf(9))?.ordering ?? {};
+    const { issuedAt = 0 } = channel.there.get(idOf(9))?.assignmentVersion ?? {};
     const seen = { epoch: '1', generation: '10', issuedAt: issuedAt + 5_000 };
     const steps = await stepsUntil(async () => {
       loop.told(idOf(9), seen);
       await eventually('something later is written', () => {
-        return (channel.there.get(idOf(9))?.ordering.issuedAt ?? 0) > seen.issuedAt;
+        return (channel.there.get(idOf(9))?.assignmentVersion.issuedAt ?? 0) > seen.issuedAt;
       });
     });
     expect(steps).toBeLessThan(FEW);

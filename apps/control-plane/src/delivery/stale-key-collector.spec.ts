@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import { eventually } from '../testing/eventually.js';
-import { changes, nodeRecord, putHostKey, putNode, snapshot } from '../testing/records.js';
+import { changes, nodeRecord, putChannelKey, putNode, snapshot } from '../testing/records.js';
 import { ASSIGNMENT_VALID_MS } from './assignment-plan.js';
 import { DeliveredState } from './delivered-state.js';
 import { DeliveryLoop } from './delivery-loop.js';
@@ -10,7 +10,7 @@ import {
   clock,
   IDS,
   loop,
-  ordering,
+  assignmentVersion,
   parts,
   policy,
   settled,
@@ -34,16 +34,16 @@ describe('the collector of stale keys', () => {
 
   it('renews an assignment when half of its time is over, with a later issuedAt only', async () => {
     await threeHosts();
-    const before = ordering(0);
+    const before = assignmentVersion(0);
     clock.now += ASSIGNMENT_VALID_MS / 2 - 1;
     loop.renew();
     await settled();
-    expect(ordering(0)).toEqual(before);
+    expect(assignmentVersion(0)).toEqual(before);
     clock.now += 1;
     loop.renew();
     await settled();
-    expect(ordering(0)?.generation).toBe('10');
-    expect(ordering(0)?.issuedAt).toBe(clock.now);
+    expect(assignmentVersion(0)?.generation).toBe('10');
+    expect(assignmentVersion(0)?.issuedAt).toBe(clock.now);
   });
 
   it('writes nothing twice when its clock is set back by more than half of the time of an assignment', async () => {
@@ -59,7 +59,7 @@ describe('the collector of stale keys', () => {
     expect(channel.writes).toBe(3);
     take(changes(11n, [policy('q')]));
     await settled();
-    expect([ordering(0)?.generation, channel.writes]).toEqual(['11', 5]);
+    expect([assignmentVersion(0)?.generation, channel.writes]).toEqual(['11', 5]);
   });
 
   it('puts back what vanished from the channel alone, and removes after two looks what nobody names', async () => {
@@ -73,7 +73,7 @@ describe('the collector of stale keys', () => {
     const left = channel.there.get(IDS[0] ?? '');
     if (left) channel.there.set('e'.repeat(64), left);
     loop.lookAfter();
-    await eventually('put back', () => channel.bundles.has(bundle ?? '') && ordering(1));
+    await eventually('put back', () => channel.bundles.has(bundle ?? '') && assignmentVersion(1));
     expect(channel.bundles.has('f'.repeat(64))).toBe(true);
     loop.lookAfter();
     await eventually('swept', () => !channel.bundles.has('f'.repeat(64)));
@@ -98,7 +98,7 @@ describe('the collector of stale keys', () => {
     for (let look = 1; look <= 2; look += 1) {
       channel.there.delete(IDS[1] ?? '');
       loop.lookAfter();
-      await eventually('put back', () => ordering(1));
+      await eventually('put back', () => assignmentVersion(1));
       await settled();
     }
     await eventually('swept', () => !channel.there.has('e'.repeat(64)));
@@ -112,7 +112,7 @@ describe('the collector of stale keys', () => {
     channel.contents = () => Promise.reject(new Error('the Redis for events is away'));
     channel.there.delete(IDS[1] ?? '');
     loop.lookAfter();
-    await eventually('put back', () => ordering(1));
+    await eventually('put back', () => assignmentVersion(1));
     await settled();
     Reflect.deleteProperty(channel, 'contents');
     for (let look = 1; look <= 2; look += 1) {
@@ -127,7 +127,7 @@ describe('the collector of stale keys', () => {
   it('puts an assignment back that was spoilt where it lies, however many there are', async () => {
     const ids = Array.from({ length: 40 }, (_, index) => String(index).padStart(64, '0'));
     const nodes = ids.map((id, index) => putNode(nodeRecord(`m${index}`, { a: 'b' }, id)));
-    take(snapshot(10n, ...nodes, ...ids.map((id) => putHostKey(id)), policy('p')));
+    take(snapshot(10n, ...nodes, ...ids.map((id) => putChannelKey(id)), policy('p')));
     await settled();
     const { writes } = channel;
     const last = ids.at(-1) ?? '';

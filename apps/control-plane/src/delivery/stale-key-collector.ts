@@ -77,7 +77,7 @@ export class StaleKeyCollector {
   async #putBack(missing: Findings['missing']): Promise<void> {
     const { delivered } = this.parts;
     this.writer.gone(missing.bundles);
-    for (const { wanted, ordering, bundleDigest } of [...delivered.all()]) {
+    for (const { wanted, assignmentVersion, bundleDigest } of [...delivered.all()]) {
       if (missing.bundles.has(wanted.bundle.digest)) {
         await this.writer.store(wanted.bundle.digest, wanted.bundle.ciphertext);
       }
@@ -85,7 +85,7 @@ export class StaleKeyCollector {
       const isBare = isPeers && missing.bundles.has(bundleDigest);
       if (!isBare && !missing.nodeIds.has(wanted.nodeId)) continue;
       if (isBare) {
-        this.waiting.outdate(wanted, ordering);
+        this.waiting.outdate(wanted, assignmentVersion);
         delivered.begin(wanted.nodeId);
       } else delivered.lose(wanted.nodeId);
       this.waiting.add(wanted.node);

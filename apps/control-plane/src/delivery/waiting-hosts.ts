@@ -1,4 +1,4 @@
-import type { Ordering } from '#contracts';
+import type { AssignmentVersion } from '#contracts';
 import { isDue, type WantedAssignment } from './assignment-plan.js';
 import type { WriterListener } from './assignment-writer.js';
 import { PeerOwnedQueue } from './peer-owned-queue.js';
@@ -13,7 +13,7 @@ export type WaitingParts = AssignmentParts & ClaimParts;
 export interface Plan {
   /** Assignments to be written, here or by another replica. */
   readonly due: readonly WantedAssignment[];
-  /** Hosts that have no host key of this epoch. */
+  /** Hosts that have no channel key of this epoch. */
   readonly keyless: readonly string[];
 }
 
@@ -81,7 +81,7 @@ export class WaitingHosts implements WriterListener {
     return this.#nodes.values().some((node) => this.#isTime(node));
   }
 
-  /** Whether the host has no host key of this epoch now. */
+  /** Whether the host has no channel key of this epoch now. */
   isKeyless(node: string): boolean {
     return this.#assignments.of(node) === 'keyless';
   }
@@ -129,12 +129,16 @@ export class WaitingHosts implements WriterListener {
     this.retries.end(node);
   }
 
-  written(wanted: WantedAssignment, ordering: Ordering, bundleDigest: string): void {
+  written(
+    wanted: WantedAssignment,
+    assignmentVersion: AssignmentVersion,
+    bundleDigest: string,
+  ): void {
     const { delivered, state } = this.parts;
     // The host may have been renamed while we wrote.
     const node = state.nameOf(wanted.nodeId) ?? wanted.node;
     const present = { ...wanted, node };
-    delivered.set(wanted.nodeId, { ordering, wanted: present, bundleDigest });
+    delivered.set(wanted.nodeId, { assignmentVersion, wanted: present, bundleDigest });
     // It may have changed too; then it is still due, and stays on the list.
     if (!this.#changedSince(present)) this.settled(node);
   }
@@ -145,7 +149,7 @@ export class WaitingHosts implements WriterListener {
     return isDue(this.parts.delivered.get(wanted.nodeId), now, this.parts.clock.nowMs());
   }
 
-  onConflict(wanted: WantedAssignment, there: Ordering): void {
+  onConflict(wanted: WantedAssignment, there: AssignmentVersion): void {
     // Of what this one has not read of yet nothing is known: it may be just what is wanted.
     if (BigInt(there.generation) > this.parts.state.revision) return;
     this.outdate(wanted, there);
@@ -153,7 +157,7 @@ export class WaitingHosts implements WriterListener {
   }
 
   /** What is there must not stay, whoever rendered it. */
-  outdate({ node }: WantedAssignment, there: Ordering): void {
+  outdate({ node }: WantedAssignment, there: AssignmentVersion): void {
     this.#assignments.outdate(node, BigInt(there.generation));
   }
 }

@@ -50,7 +50,7 @@ export class WantedAssignments {
     return this.#unbundled.get(node);
   }
 
-  /** `keyless`: it has no host key of this epoch yet. Undefined: it is to have nothing, or keeps what it has. */
+  /** `keyless`: it has no channel key of this epoch yet. Undefined: it is to have nothing, or keeps what it has. */
   of(node: string): WantedAssignment | 'keyless' | undefined {
     const { state, trust, serves } = this.parts;
     const record = state.nodes.get(node)?.record;
@@ -58,14 +58,14 @@ export class WantedAssignments {
     if (!enrollment || !serves(enrollment.nodeId)) return undefined;
     const { nodeId } = enrollment;
     const { epoch, version: rootVersion } = trust.root.document;
-    const key = state.hostKey(nodeId, epoch);
+    const key = state.channelKey(nodeId, epoch);
     if (!key) return 'keyless';
-    const { hostKey, sealedHostKey } = key;
+    const { channelKey, sealedChannelKey } = key;
     try {
       const content = this.#content(record, nodeId);
       const since = this.#since.get(node) ?? state.revision + 1n;
       this.#unbundled.delete(node);
-      return { node, nodeId, since, rootVersion, hostKey, sealedHostKey, ...content };
+      return { node, nodeId, since, rootVersion, channelKey, sealedChannelKey, ...content };
     } catch (error) {
       // One rule set beyond a limit must not hold up the others; its hosts keep what they have.
       this.#keepWhy(node, error);

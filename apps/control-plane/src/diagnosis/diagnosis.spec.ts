@@ -132,7 +132,7 @@ describe('what is found of the machine', () => {
 });
 
 it('every check of readiness has a remedy of its own where it fails', () => {
-  const names = ['etcd', 'redis', 'records', 'alerts', 'journal', 'store', 'restore'];
+  const names = ['etcd', 'redis', 'records', 'alerts', 'audit-log', 'store', 'restore'];
   const found = readinessFindings(names.map((name) => ({ name, ok: false, detail: 'x' })));
   expect(new Set(found.map(({ remedy }) => remedy)).size).toBe(names.length);
 });

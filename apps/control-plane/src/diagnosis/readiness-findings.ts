@@ -4,7 +4,7 @@ import { ONE_STORE_REMEDY } from '../replicas/one-store.js';
 
 /** What to do about each check of `/readyz`; they name what is wrong themselves. */
 const REMEDIES: Readonly<Record<string, string>> = {
-  etcd: 'see that etcd runs and that its address, certificate and client rights are right (etcd.log, etcd.hosts); nothing is lost meanwhile',
+  etcd: 'see that etcd runs and that its address, certificate and client permissions are right (etcd.log, etcd.hosts); nothing is lost meanwhile',
   redis:
     'see that Redis runs, and that redis.username and its password are those of its ACL (redis.log); hosts enforce what they have',
   'redis-shards':
@@ -13,7 +13,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
     'a newer replica or somebody else wrote them: upgrade this one, or restore etcd from a backup',
   alerts:
     'free space where the data folder lies, or see that PostgreSQL runs and that store.postgresql is right; hosts keep their alerts until then',
-  journal:
+  auditLog:
     'free space where the data folder lies, or see that PostgreSQL runs and that store.postgresql is right; writes are refused until then',
   'etcd-writes':
     'what `etcd-alarm` says; until then writes are refused, and hosts enforce what they have',

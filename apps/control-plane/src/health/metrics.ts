@@ -58,9 +58,9 @@ export class Metrics {
     metricNames.restoreAlarm,
     '1 while nothing is published, because etcd is older than what hosts have seen',
   );
-  readonly journalAlarm = this.#gauge(
-    metricNames.journalAlarm,
-    '1 while hosts have seen another journal than the one that is here',
+  readonly auditLogAlarm = this.#gauge(
+    metricNames.auditLogAlarm,
+    '1 while hosts have seen another audit log than the one that is here',
   );
   readonly redeliveries = this.#counter(
     metricNames.redeliveries,
@@ -75,9 +75,9 @@ export class Metrics {
   readonly reportsRefused = this.#counter(metricNames.reportsRefused, 'Reports refused', [
     'reason',
   ]);
-  readonly statementsRefused = this.#counter(
-    metricNames.statementsRefused,
-    'Statements of hosts refused',
+  readonly signedStatusesRefused = this.#counter(
+    metricNames.signedStatusesRefused,
+    'Signed statuses of hosts refused',
     ['reason'],
   );
   readonly alertsStored = this.#counter(metricNames.alertsStored, 'Alerts stored');
@@ -85,9 +85,9 @@ export class Metrics {
     metricNames.alertsDuplicate,
     'Alerts that were stored already',
   );
-  readonly observationsStored = this.#counter(
-    metricNames.observationsStored,
-    'Observations stored',
+  readonly telemetryEventsStored = this.#counter(
+    metricNames.telemetryEventsStored,
+    'Telemetry events stored',
   );
   readonly eventBatchesRefused = this.#counter(
     metricNames.eventBatchesRefused,

@@ -6,7 +6,7 @@ const well: Vitals = {
   fleetRevision: 7n,
   redis: { ok: true, detail: 'connected' },
   alerts: { ok: true, detail: 'stored' },
-  journal: { ok: true, detail: 'stored' },
+  auditLog: { ok: true, detail: 'stored' },
   etcdWrites: { ok: true, detail: 'room' },
   store: { ok: true, detail: 'one' },
   waiting: 0,
@@ -29,8 +29,8 @@ describe('readiness', () => {
     ['the watch lags', { nowMs: 116_000 }, 'lags: nothing heard for 16 s'],
     ['Redis is away', { redis: { ok: false, detail: 'refused' } }, 'refused'],
     [
-      'the journal cannot be stored',
-      { journal: { ok: false, detail: 'no entry can be stored' } },
+      'the audit log cannot be stored',
+      { auditLog: { ok: false, detail: 'no entry can be stored' } },
       'no entry can be stored',
     ],
     [

@@ -17,11 +17,11 @@ export interface Vitals {
   /** The store of alerts; a full disk shows here. */
   readonly alerts: { readonly ok: boolean; readonly detail: string };
   /** While it is not ok no write is taken. */
-  readonly journal: { readonly ok: boolean; readonly detail: string };
+  readonly auditLog: { readonly ok: boolean; readonly detail: string };
   readonly etcdWrites: { readonly ok: boolean; readonly detail: string };
-  /** Whether the other control planes keep alerts and journal where this one does. */
+  /** Whether the other control planes keep alerts and audit log where this one does. */
   readonly store: { readonly ok: boolean; readonly detail: string };
-  /** In words, while hosts have seen another journal than the one that is here. */
+  /** In words, while hosts have seen another audit log than the one that is here. */
   readonly rewritten?: string;
   /** In words, while etcd is older than what was published from it. */
   readonly restored?: string;
@@ -48,7 +48,7 @@ export function isCurrent(watch: Pick<WatchHealth, 'lastProgressAt'>, nowMs: num
 }
 
 /**
- * What is well and what is not; ready is where all that must be well is. That the journal was rewritten is an alarm for
+ * What is well and what is not; ready is where all that must be well is. That the audit log was rewritten is an alarm for
  * people: a control plane that cannot mend it serves all the same. So it does while a Redis beside the main one is away:
  * hosts of the others are served as ever. And while control planes have stores apart, which all of them find at once: none
  * would be left to take a policy.
@@ -63,7 +63,7 @@ export function readiness(vitals: Vitals): {
     deliveryCheck(vitals),
     recordCheck(vitals),
     alertCheck(vitals),
-    { name: 'journal', ...vitals.journal },
+    { name: 'audit-log', ...vitals.auditLog },
     { name: 'etcd-writes', ...vitals.etcdWrites },
     restoreCheck(vitals),
   ];
@@ -107,7 +107,7 @@ function alertCheck({ alerts }: Vitals): Check {
 
 function heldHeadsCheck({ rewritten }: Vitals): Check {
   const detail = rewritten ?? 'every head that hosts have seen is in it';
-  return { name: 'journal-heads', ok: rewritten === undefined, detail };
+  return { name: 'audit-log-heads', ok: rewritten === undefined, detail };
 }
 
 function restoreCheck({ restored }: Vitals): Check {

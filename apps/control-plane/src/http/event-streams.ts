@@ -33,7 +33,7 @@ export class EventStreams {
     this.#ending.abort();
   }
 
-  /** Answers `reader`, as the journal names it, with a stream until `follow` has ended. Throws 429 where too many are open. */
+  /** Answers `reader`, as the audit log names it, with a stream until `follow` has ended. Throws 429 where too many are open. */
   async serve(
     reply: FastifyReply,
     reader: string,

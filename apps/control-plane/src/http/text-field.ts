@@ -2,7 +2,7 @@ import { registerDecorator } from 'class-validator';
 
 /**
  * Validates a text that is stored: of one character to so many, counted as who reads it back counts (`text` of shape.ts), and
- * without lone surrogates, of which the journal makes no hash and no document can be signed.
+ * without lone surrogates, of which the audit log makes no hash and no document can be signed.
  */
 export function TextField(most: number): PropertyDecorator {
   return (target, property) => {

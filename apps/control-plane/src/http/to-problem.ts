@@ -40,9 +40,9 @@ export function toProblemError(error: unknown): ProblemError {
   return new ProblemError(BY_STATUS[status] ?? 'bad-request', { cause: error, detail });
 }
 
-/** Nothing of its address, and no statement. */
+/** Nothing of its address, and no signed status. */
 function storeUnavailable(cause: PostgresError): ProblemError {
-  const detail = 'the store of alerts and journal cannot be used now: see /readyz';
+  const detail = 'the store of alerts and audit log cannot be used now: see /readyz';
   return new ProblemError('unavailable', { cause, detail, headers: { 'retry-after': '5' } });
 }
 

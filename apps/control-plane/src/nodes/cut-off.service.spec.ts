@@ -8,7 +8,7 @@ import type { HostInbox } from '../reports/host-inbox.js';
 it('throws away what an offender wrote also while nothing can be written to etcd', async () => {
   const discarded: string[] = [];
   const inbox = { discard: (nodeId: string) => Promise.resolve(discarded.push(nodeId)) };
-  const editor = { edit: () => Promise.reject(new Error('the journal is away')) };
+  const editor = { edit: () => Promise.reject(new Error('the audit log is away')) };
   const lines: string[] = [];
   const log = new Log({ write: (line) => lines.push(line) });
   const service = new CutOffService(

@@ -67,7 +67,7 @@ export class CutOffService {
     return {
       if: [{ key, modRevision: revision }],
       then: [{ type: 'put', key, value: JSON.stringify(changed) }],
-      journal: {
+      auditLog: {
         by: SYSTEM,
         action: 'node.cut-off',
         target: record.name,

@@ -12,7 +12,7 @@ import { ProblemError, invalidField, conflict } from '../http/index.js';
 import type { LedgerChange } from '../store/ledger.js';
 import { Mutex } from '../http/mutex.js';
 import { EnrollAnswers } from './enroll-answers.js';
-import { makeHostKey } from '../trust/host-keys.js';
+import { makeChannelKey } from '../trust/channel-keys.js';
 import { JoinTokenGate, type ConcurrencyLimiter } from './join-token.gate.js';
 import { checkBounds, groupConditions } from './join-token.bounds.js';
 import type { JoinTokenRecord } from '../records/join-token.record.js';
@@ -71,8 +71,8 @@ export class EnrollService {
     checkFree(stored?.record, request, nodeId, state);
     const record = this.#record(request, nodeId, stored?.record, token);
     checkBounds(token.record, record, state);
-    const hostKey = await makeHostKey({ nodeId, sealingKey: request.sealingKey }, this.trust);
-    const change = limiter(record, hostKey, stored, token);
+    const channelKey = await makeChannelKey({ nodeId, sealingKey: request.sealingKey }, this.trust);
+    const change = limiter(record, channelKey, stored, token);
     return { ...change, if: [...change.if, ...groupConditions(token.record, state)] };
   }
 
@@ -95,7 +95,7 @@ export class EnrollService {
     return {
       if: [{ key, modRevision: revision }],
       then: [{ type: 'put', key, value: JSON.stringify({ ...record, enrollment: renewed }) }],
-      journal: {
+      auditLog: {
         by: `node ${record.name}`,
         action: moved ? 'node.redis-moved' : 'node.redis-secret-rotated',
         target: record.name,
@@ -182,7 +182,7 @@ function checkFree(
 
 function limiter(
   record: NodeRecord,
-  hostKey: Write,
+  channelKey: Write,
   stored: Stored<NodeRecord> | undefined,
   token: Stored<JoinTokenRecord>,
 ): LedgerChange {
@@ -194,16 +194,16 @@ function limiter(
     if: [
       { key: node, modRevision: stored?.revision ?? 0n },
       { key: join, modRevision: token.revision },
-      // The host key is named by the node id: it guards against one key enrolled under two names at once.
-      { key: hostKey.key, modRevision: 0n },
+      // The channel key is named by the node id: it guards against one key enrolled under two names at once.
+      { key: channelKey.key, modRevision: 0n },
       { key: etcdKeys.revocation(nodeId), modRevision: 0n },
     ],
     then: [
       { type: 'put', key: node, value: JSON.stringify(record) },
       { type: 'put', key: join, value: JSON.stringify(counted) },
-      hostKey,
+      channelKey,
     ],
-    journal: {
+    auditLog: {
       by: record.by,
       action: 'node.enrolled',
       target: record.name,

@@ -134,7 +134,7 @@ export class JoinTokenController {
         // Not its revision: hosts that come by it count their uses, and would be faster again and again.
         if: [{ key, exists: true }],
         then: [{ type: 'delete', key }],
-        journal: { by: actor(), action: 'join-token.deleted', target: id },
+        auditLog: { by: actor(), action: 'join-token.deleted', target: id },
       };
     });
   }

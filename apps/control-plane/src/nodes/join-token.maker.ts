@@ -31,7 +31,7 @@ export interface JoinTokenWish {
   readonly node?: string;
 }
 
-/** Makes join tokens, journalled; the token itself is in the answer alone. */
+/** Makes join tokens, recorded in the audit log; the token itself is in the answer alone. */
 @Injectable()
 export class JoinTokenMaker {
   /** The last one that was looked at; the next ones stand behind it. */
@@ -56,7 +56,7 @@ export class JoinTokenMaker {
     await this.editor.edit(() => ({
       if: [{ key, modRevision: 0n }],
       then: [{ type: 'put', key, value: JSON.stringify(record) }, ...outdated],
-      journal: {
+      auditLog: {
         by: actor(),
         action: 'join-token.created',
         target: id,

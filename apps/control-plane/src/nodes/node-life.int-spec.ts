@@ -132,8 +132,8 @@ describe('a machine that is replaced', () => {
     expect((await rig.rest.post('/v1/nodes/web7/replace', {})).status).toBe(409);
   });
 
-  it('is journalled, with the identity that ended', async () => {
-    const { text } = await rig.rest.get('/v1/journal?limit=200');
+  it('is recorded in the audit log, with the identity that ended', async () => {
+    const { text } = await rig.rest.get('/v1/audit-log?limit=200');
     expect(text).toContain('"node.replaced"');
     expect(text).toContain(old.nodeId);
     expect(text.match(/"node\.renamed"/g)).toHaveLength(2);
@@ -177,7 +177,7 @@ describe('a host that changes while a suspension of it is written', () => {
     const spy = jest.spyOn(EtcdLedger.prototype, 'commit');
     spy.mockImplementation(async function (this: EtcdLedger, late) {
       spy.mockRestore();
-      if (late.journal.action === action) {
+      if (late.auditLog.action === action) {
         expect((await change()).status).toBeLessThan(300);
         return this.commit(late);
       }

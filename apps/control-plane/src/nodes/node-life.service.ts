@@ -6,7 +6,7 @@ import type { FleetState } from '../store/fleet-state.js';
 import type { Stored } from '../store/record-index.js';
 import { type ProblemError, checkExpectation, conflict } from '../http/index.js';
 import { ended, renamed } from '../store/suspensions-of-host.js';
-import { identityKeys } from '../trust/host-keys.js';
+import { identityKeys } from '../trust/channel-keys.js';
 import type { NodeRecord } from '../records/node.record.js';
 import type { NodeWrite } from './node.service.js';
 import { findNode } from '../store/find-node.js';
@@ -45,7 +45,7 @@ export class NodeLifeService {
           { type: 'put', key, value },
           ...suspensions.then,
         ],
-        journal: {
+        auditLog: {
           by: write.by,
           action: 'node.renamed',
           target: write.name,
@@ -76,7 +76,7 @@ export class NodeLifeService {
           ...(state.believed(record) ? [revocation(enrollment.nodeId, write, at)] : []),
           ...suspensions.then,
         ],
-        journal: {
+        auditLog: {
           by: write.by,
           action: 'node.replaced',
           target: name,

@@ -48,7 +48,7 @@ export class LabelsBody {
 
 /** Body of `POST /nodes/{name}/revoke`. */
 export class RevokeBody {
-  @ApiPropertyOptional({ description: 'kept in the journal, and told to the host' })
+  @ApiPropertyOptional({ description: 'kept in the audit log, and told to the host' })
   @ValidateIf((_, value) => value !== undefined)
   @TextField(500)
   reason?: string;

@@ -12,7 +12,7 @@ import { ended } from '../store/suspensions-of-host.js';
 import { changedLabels } from './label-changes.js';
 import { findNode } from '../store/find-node.js';
 import type { NodeRecord } from '../records/node.record.js';
-import { identityKeys } from '../trust/host-keys.js';
+import { identityKeys } from '../trust/channel-keys.js';
 import { isCutOff } from '../trust/redis-identity.js';
 import type { RevocationRecord } from '../records/revocation.record.js';
 
@@ -108,7 +108,7 @@ export class NodeService {
     return {
       if: [{ key, modRevision }, ...suspensions.if],
       then: [{ type: 'delete', key }, ...suspensions.then],
-      journal: { by, action: 'node.offboarded', target: name, detail },
+      auditLog: { by, action: 'node.offboarded', target: name, detail },
     };
   }
 
@@ -171,7 +171,7 @@ export class NodeService {
     return {
       if: [{ key: etcdKeys.node(name), modRevision: revision }],
       then,
-      journal: { by, action, target: name, detail },
+      auditLog: { by, action, target: name, detail },
     };
   }
 }

@@ -107,8 +107,8 @@ describe('a release', () => {
     const id = token.split('_')[1] ?? '';
     const made = await rig.rest.get(`/v1/join-tokens/${id}`);
     expect(made.body).toMatchObject({ uses: 1, usesLeft: 1, labels: { env: 'prod' } });
-    const journal = await rig.rest.get('/v1/journal?limit=200');
-    expect([journal.text.includes(id), journal.text.includes(token)]).toEqual([true, false]);
+    const auditLog = await rig.rest.get('/v1/audit-log?limit=200');
+    expect([auditLog.text.includes(id), auditLog.text.includes(token)]).toEqual([true, false]);
     // Whoever reads it comes in under no other name.
     const other = await new TestHost('db1', rig.rest).enroll(token);
     expect([other.status, other.text]).toEqual([403, expect.stringContaining('for the host web1')]);

@@ -158,7 +158,7 @@ function toChange(plan: ApplyPlan, { by, owner }: ApplyRequest) {
   return {
     if: plan.conditions,
     then: plan.writes,
-    journal: { by, action: 'apply', target, detail },
+    auditLog: { by, action: 'apply', target, detail },
   };
 }
 

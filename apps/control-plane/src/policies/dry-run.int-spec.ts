@@ -25,7 +25,7 @@ const stored = async () => JSON.stringify((await rig.rest.get('/v1/policies')).b
 describe('a dry run', () => {
   it.each<[string, string, string]>([
     ['a viewer', 'viewer', mine],
-    ['an operator, whose right is another', 'operator', mine],
+    ['an operator, whose permission is another', 'operator', mine],
     ['an author beyond the scope', 'author', blockPolicy('more', '/bin/a', { team: 'b' })],
     [
       'an author who takes over a policy of another scope',

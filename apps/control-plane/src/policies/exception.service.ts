@@ -46,7 +46,7 @@ export class ExceptionService {
     return exceptionView(record);
   }
 
-  /** Ends it, and with it the policy that was made for it, of which nothing stays but what the journal tells. */
+  /** Ends it, and with it the policy that was made for it, of which nothing stays but what the audit log tells. */
   async end(id: string, by: string, override?: Override): Promise<void> {
     await this.editor.edit((state) => {
       const { policy, madePolicy, revision } = unreadException(state, id) ?? toEnd(state, id);
@@ -55,7 +55,7 @@ export class ExceptionService {
       return {
         if: [{ key, modRevision: revision }, ...(made ? [unchangedPolicy(madePolicy, made)] : [])],
         then: [{ type: 'delete', key }, ...(made ? versionDeletions(made.record) : [])],
-        journal: { by, action: 'exception.ended', target: id, detail: { policy } },
+        auditLog: { by, action: 'exception.ended', target: id, detail: { policy } },
       };
     }, override);
   }
@@ -83,7 +83,7 @@ export class ExceptionService {
         { type: 'put', key, value: JSON.stringify(record) },
         ...versionWrites(nextVersion(madePolicy, undefined, content, revising)),
       ],
-      journal: {
+      auditLog: {
         by,
         action: 'exception.created',
         target: record.id,

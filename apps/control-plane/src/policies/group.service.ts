@@ -50,7 +50,7 @@ export class GroupService {
       return {
         if: [{ key, modRevision }],
         then: [{ type: 'delete', key }],
-        journal: { by, action: 'group.deleted', target: name },
+        auditLog: { by, action: 'group.deleted', target: name },
       };
     }, override);
   }

@@ -35,7 +35,7 @@ export interface PolicyWrite {
   readonly expected: Expectation;
 }
 
-/** Changes to one policy that exists; each is a version, signed and journaled. */
+/** Changes to one policy that exists; each is a version, signed and recorded in the audit log. */
 @Injectable()
 export class PolicyService {
   constructor(
@@ -143,7 +143,7 @@ export class PolicyService {
     return {
       if: [unchangedPolicy(name, before)],
       then: versionWrites(record),
-      journal: { by, action: `policy.${content.change}`, target: name, detail },
+      auditLog: { by, action: `policy.${content.change}`, target: name, detail },
     };
   }
 

@@ -4,28 +4,28 @@ const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const ID = 'hostward/v1/kek-id';
-const PURPOSE = 'hostward/v1/wrapped-host-key';
+const PURPOSE = 'hostward/v1/wrapped-channel-key';
 
-/** Whose host key it is: bound to the wrapped form, so that it opens under no other record. */
-export interface HostKeyOwner {
+/** Whose channel key it is: bound to the wrapped form, so that it opens under no other record. */
+export interface ChannelKeyOwner {
   readonly nodeId: string;
   readonly epoch: string;
 }
 
-/** A host key as it may lie in etcd, and the id of the key that opens it. */
-export interface WrappedHostKey {
+/** A channel key as it may lie in etcd, and the id of the key that opens it. */
+export interface WrappedChannelKey {
   readonly kek: string;
   /** Base64 of nonce, ciphertext and tag. */
-  readonly wrappedHostKey: string;
+  readonly wrappedChannelKey: string;
 }
 
 /** What was stored cannot be opened by the keys there are. */
-export class HostKeyLockedError extends Error {
-  override readonly name = 'HostKeyLockedError';
+export class ChannelKeyLockedError extends Error {
+  override readonly name = 'ChannelKeyLockedError';
 }
 
 /**
- * The keys under which host keys lie in etcd (AES-256-GCM, a random nonce each). The first wraps; all open, so that a
+ * The keys under which channel keys lie in etcd (AES-256-GCM, a random nonce each). The first wraps; all open, so that a
  * new one can be put in front and records follow.
  */
 export class KeyEncryptionKeys {
@@ -62,18 +62,18 @@ export class KeyEncryptionKeys {
   }
 
   /** Wraps under the first key. */
-  wrap(hostKey: Uint8Array, owner: HostKeyOwner): WrappedHostKey {
+  wrap(channelKey: Uint8Array, owner: ChannelKeyOwner): WrappedChannelKey {
     const nonce = randomBytes(NONCE_BYTES);
     const cipher = createCipheriv('aes-256-gcm', this.#key(this.id), nonce);
     cipher.setAAD(associated(owner, this.id));
-    const sealed = Buffer.concat([nonce, cipher.update(hostKey), cipher.final()]);
+    const sealed = Buffer.concat([nonce, cipher.update(channelKey), cipher.final()]);
     const wrapped = Buffer.concat([sealed, cipher.getAuthTag()]);
-    return { kek: this.id, wrappedHostKey: wrapped.toString('base64') };
+    return { kek: this.id, wrappedChannelKey: wrapped.toString('base64') };
   }
 
-  /** Throws HostKeyLockedError where the key is not there, or the record is not what was wrapped. */
-  unwrap({ kek, wrappedHostKey }: WrappedHostKey, owner: HostKeyOwner): Buffer {
-    const wrapped = Buffer.from(wrappedHostKey, 'base64');
+  /** Throws ChannelKeyLockedError where the key is not there, or the record is not what was wrapped. */
+  unwrap({ kek, wrappedChannelKey }: WrappedChannelKey, owner: ChannelKeyOwner): Buffer {
+    const wrapped = Buffer.from(wrappedChannelKey, 'base64');
     const decipher = createDecipheriv(
       'aes-256-gcm',
       this.#key(kek),
@@ -86,8 +86,8 @@ export class KeyEncryptionKeys {
     try {
       return inOwnMemory(Buffer.concat([decipher.update(body), decipher.final()]));
     } catch (cause) {
-      throw new HostKeyLockedError(
-        `the host key of ${owner.nodeId} in epoch ${owner.epoch} is not what was wrapped`,
+      throw new ChannelKeyLockedError(
+        `the channel key of ${owner.nodeId} in epoch ${owner.epoch} is not what was wrapped`,
         { cause },
       );
     }
@@ -96,8 +96,8 @@ export class KeyEncryptionKeys {
   #key(id: string): Buffer {
     const key = this.#keys.get(id);
     if (key) return key;
-    throw new HostKeyLockedError(
-      `host keys in etcd are under the key ${id}, which this control plane does not have ` +
+    throw new ChannelKeyLockedError(
+      `channel keys in etcd are under the key ${id}, which this control plane does not have ` +
         `(it has ${[...this.#keys.keys()].join(', ')})`,
     );
   }
@@ -111,7 +111,7 @@ function inOwnMemory(bytes: Buffer): Buffer {
   return own;
 }
 
-function associated({ nodeId, epoch }: HostKeyOwner, kek: string): Buffer {
+function associated({ nodeId, epoch }: ChannelKeyOwner, kek: string): Buffer {
   return Buffer.from([PURPOSE, kek, nodeId, epoch].join('\0'), 'utf8');
 }
 

@@ -77,7 +77,7 @@ export class RedirectService implements OnApplicationBootstrap, OnModuleDestroy 
           { type: 'put', key, value: JSON.stringify(record) },
           ...past.map((each) => ({ type: 'delete', key: each }) as const),
         ],
-        journal: {
+        auditLog: {
           by,
           action: to ? 'redirect.ordered' : 'redirect.ended',
           target: id,

@@ -27,7 +27,7 @@ function replica(others: Readonly<Record<string, string>>, ask?: () => Promise<s
 const inDatabase = (id: string) => () => Promise.resolve(id);
 const away = () => Promise.reject(new Error('away'));
 
-describe('where replicas keep alerts and journal', () => {
+describe('where replicas keep alerts and audit log', () => {
   it.each<[string, (() => Promise<string>) | undefined, Readonly<Record<string, string>>, string]>([
     ['files, and nobody else is there', undefined, {}, ''],
     ['files of each', undefined, { b: 'files' }, 'has files, b has files'],

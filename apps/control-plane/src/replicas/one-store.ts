@@ -1,16 +1,16 @@
 import { REPLICA_TTL_MS, type Replicas } from './replicas.js';
 
-/** What one says whose alerts and journal lie in files; another says the id of its database. */
+/** What one says whose alerts and audit log lie in files; another says the id of its database. */
 const IN_FILES = 'files';
 /** Longer than what one that was killed had registered stays: its lease, and once more where etcd's leader changes. */
 const OUTLIVED_MS = 2.5 * REPLICA_TTL_MS;
 
 /** What to do where replicas have stores apart. */
 export const ONE_STORE_REMEDY =
-  'set store.postgresql to one and the same database on every control plane, which moves nothing by itself: see docs/guides/production.md, "Alerts and journal in PostgreSQL"';
+  'set store.postgresql to one and the same database on every control plane, which moves nothing by itself: see docs/guides/production.md, "Alerts and audit log in PostgreSQL"';
 
 /**
- * Whether all replicas keep alerts and journal in one place. One that was killed and comes back under another id is there
+ * Whether all replicas keep alerts and audit log in one place. One that was killed and comes back under another id is there
  * twice until its lease has ended, so only what lasts longer is told.
  */
 export class OneStore {
@@ -21,7 +21,7 @@ export class OneStore {
   #own: string;
   #isAsking = false;
 
-  /** `databaseId` is of the PostgreSQL, which may be away; absent: alerts and journal lie in files. */
+  /** `databaseId` is of the PostgreSQL, which may be away; absent: alerts and audit log lie in files. */
   constructor(
     private readonly replicas: Pick<Replicas, 'others' | 'say'>,
     private readonly databaseId?: () => Promise<string>,
@@ -39,7 +39,7 @@ export class OneStore {
       const word = this.replicas.others.get(id) ?? '';
       return `${id} has ${word === IN_FILES ? 'files' : word === '' ? 'one of its own' : another}`;
     });
-    const detail = `this control plane has ${own}, ${theirs.join(', ')}: each answers with its part of alerts and journal`;
+    const detail = `this control plane has ${own}, ${theirs.join(', ')}: each answers with its part of alerts and audit log`;
     return { ok: false, detail };
   }
 

@@ -29,7 +29,7 @@ function report({ run, sequence, at, written = at, clock = 0 }: Seen): NodeRepor
     bootedAt: iso(BOOTED[run] ?? 0),
     asOf: iso(written + clock),
     enforcer: 'none',
-    qualifiers: [],
+    conditions: [],
     drift: [],
     policies: [],
     host: { hostname: `host-${run}`, kernel: '', lsm: [] },
@@ -57,7 +57,7 @@ function watchAll(seen: readonly Seen[], watch = new CloneWatch()): CloneMark | 
 }
 
 describe('a copied identity', () => {
-  it('is told in words that the journal can hold, whatever the copy calls itself', () => {
+  it('is told in words that the audit log can hold, whatever the copy calls itself', () => {
     const odd = (each: Seen): NodeReport => {
       const whole = report(each);
       return { ...whole, host: { ...whole.host, hostname: '\ud800' } };

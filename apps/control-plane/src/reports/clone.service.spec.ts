@@ -14,7 +14,7 @@ import type { KnownHost } from './known-hosts.js';
 import { ReportCache } from './report-cache.js';
 
 const NODE = 'c'.repeat(64);
-const HOST: KnownHost = { nodeId: NODE, node: 'web1', hostKey: Buffer.alloc(32) };
+const HOST: KnownHost = { nodeId: NODE, node: 'web1', channelKey: Buffer.alloc(32) };
 const START_MS = Date.parse(AT);
 const MINUTE_MS = 60_000;
 
@@ -31,13 +31,13 @@ class InstantLedger extends Ledger {
   constructor(private readonly fleet: Fleet) {
     super();
   }
-  override commit({ then, journal }: LedgerChange): Promise<CommitResult> {
+  override commit({ then, auditLog }: LedgerChange): Promise<CommitResult> {
     const revision = this.fleet.state.revision + 1n;
     const puts = then.flatMap((write) =>
       write.type === 'put' ? [{ key: write.key, value: String(write.value) }] : [],
     );
     this.fleet.take(changes(revision, puts));
-    this.actions.push(journal.action);
+    this.actions.push(auditLog.action);
     return Promise.resolve({ outcome: 'committed', revision });
   }
 }
@@ -82,7 +82,7 @@ function report(bootedAtMs: number, sequence: number, nowMs: number): NodeReport
     bootedAt: new Date(bootedAtMs).toISOString(),
     asOf: new Date(nowMs).toISOString(),
     enforcer: 'none',
-    qualifiers: [],
+    conditions: [],
     drift: [],
     policies: [],
     host: { hostname: 'web1', kernel: '', lsm: [] },

@@ -19,7 +19,7 @@ import { ReportCache } from './report-cache.js';
 const DEAF_AFTER_MS = 10_000;
 
 /**
- * Marks hosts whose identity two machines use, through etcd, so that every replica and the journal know, once; and takes
+ * Marks hosts whose identity two machines use, through etcd, so that every replica and the audit log know, once; and takes
  * the mark away when one of them has been silent for a time. Enrolling anew under the name ends it too.
  */
 @Injectable()
@@ -127,7 +127,7 @@ function changeOf(
   return {
     if: [{ key, modRevision: stored.revision }],
     then: [{ type: 'put', key, value: JSON.stringify(changed) }],
-    journal: {
+    auditLog: {
       by: SYSTEM,
       action: mark ? 'node.cloned' : 'node.clone-ended',
       target: record.name,

@@ -38,7 +38,7 @@ export abstract class HostInbox {
   abstract forget(nodeId: string): void;
 
   /** What these hosts have signed of themselves, sealed, by node id; of who has none, none. Rejects where Redis is away. */
-  abstract statements(nodeIds: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>>;
+  abstract signedStatuses(nodeIds: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>>;
 
   /** The oldest entries of a host's stream; where an id is given, of those that come after it. */
   abstract events(nodeId: string, limit: number, after?: string): Promise<readonly SealedEntry[]>;

@@ -6,7 +6,7 @@ import { Fleet } from '../store/fleet.js';
 export interface KnownHost {
   readonly nodeId: string;
   readonly node: string;
-  readonly hostKey: Buffer;
+  readonly channelKey: Buffer;
 }
 
 /** Finds the host behind a node id on Redis; ids that etcd does not know are nobody's. */
@@ -20,8 +20,8 @@ export class KnownHosts {
   find(nodeId: string): KnownHost | undefined {
     const { state } = this.fleet;
     const node = state.nameOf(nodeId);
-    const key = state.hostKey(nodeId, this.trust.root.document.epoch);
-    return node !== undefined && key ? { nodeId, node, hostKey: key.hostKey } : undefined;
+    const key = state.channelKey(nodeId, this.trust.root.document.epoch);
+    return node !== undefined && key ? { nodeId, node, channelKey: key.channelKey } : undefined;
   }
 
   /** Node ids of all known hosts. */

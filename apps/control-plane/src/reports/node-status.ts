@@ -14,7 +14,7 @@ export function nodeStatus(
     nodeId,
     connected: freshness.fresh,
     asOf: report?.asOf,
-    qualifiers: statusOnNode(NOTHING, evidence).qualifiers,
+    conditions: statusOnNode(NOTHING, evidence).conditions,
     revocation: evidence.revocation,
     cutOff: evidence.cutOff,
     clone: evidence.clone,

@@ -2,7 +2,7 @@ import { limits, type SignedDocument } from '#bundle';
 import {
   MAX_REPORT_INTERVAL_MS,
   MAX_RULES_PER_POLICY,
-  QUALIFIERS,
+  CONDITIONS,
   REDIRECT_STATES,
   REPORT_INTERVAL_MS,
   RULE_STATES,
@@ -11,7 +11,7 @@ import {
   type Drift,
   type HostFacts,
   type NodeReport,
-  type Ordering,
+  type AssignmentVersion,
   type PolicyOnNode,
   type RedirectReport,
   type RolledBack,
@@ -90,9 +90,9 @@ const hostFacts: Read<HostFacts> = record<HostFacts>({
   parser: optional(shared(text(200))),
 });
 
-const statement: Read<SignedDocument> = record<SignedDocument>({
+const signedStatus: Read<SignedDocument> = record<SignedDocument>({
   payloadType: text(128),
-  payload: text(Math.ceil(limits.statementBytes / 3) * 4),
+  payload: text(Math.ceil(limits.signedStatusBytes / 3) * 4),
   signatures: list(
     record({ keyid: hex64, sig: text(SIGNATURE_CHARS) }),
     limits.signaturesPerDocument,
@@ -118,7 +118,9 @@ const report: Read<NodeReport> = record<NodeReport>({
       }),
     ),
   ),
-  seen: optional(record<Ordering>({ epoch: decimal, generation: decimal, issuedAt: count })),
+  seen: optional(
+    record<AssignmentVersion>({ epoch: decimal, generation: decimal, issuedAt: count }),
+  ),
   rejected: optional(
     record<NonNullable<NodeReport['rejected']>>({
       code: text(100),
@@ -129,7 +131,7 @@ const report: Read<NodeReport> = record<NodeReport>({
       issuedAt: optional(count),
     }),
   ),
-  qualifiers: list(oneOf(QUALIFIERS), 8),
+  conditions: list(oneOf(CONDITIONS), 8),
   suspension: optional(suspension),
   coverage: optional(coverage),
   drift: list(drift, 100),
@@ -179,9 +181,9 @@ const report: Read<NodeReport> = record<NodeReport>({
       at: instant,
     }),
   ),
-  heads: optional(shared(list(headName, limits.journalHeadsPerHost))),
+  heads: optional(shared(list(headName, limits.auditLogHeadsPerHost))),
   // Kept as it came: who asks for it verifies it, since it is not for us.
-  statement: optional(statement),
+  signedStatus: optional(signedStatus),
 });
 
 /**

@@ -2,7 +2,7 @@ import {
   DeliveryWriter,
   EventStreams,
   StateInbox,
-  StatementReader,
+  SignedStatusReader,
   type RedisConnection,
 } from '#redis';
 import { HostInbox, type HostNews, type SealedEntry } from './host-inbox.js';
@@ -17,7 +17,7 @@ const SHARDS = 1;
 export class RedisHostInbox extends HostInbox {
   readonly #streams: EventStreams;
   readonly #states: DeliveryWriter;
-  readonly #statements: StatementReader;
+  readonly #signedStatuses: SignedStatusReader;
   #inbox: StateInbox | undefined;
 
   constructor(
@@ -28,7 +28,7 @@ export class RedisHostInbox extends HostInbox {
   ) {
     super();
     this.#states = new DeliveryWriter(connection);
-    this.#statements = new StatementReader(connection);
+    this.#signedStatuses = new SignedStatusReader(connection);
     this.#streams = new EventStreams(events);
   }
 
@@ -58,8 +58,8 @@ export class RedisHostInbox extends HostInbox {
     this.#inbox?.forget(nodeId);
   }
 
-  override statements(nodeIds: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>> {
-    return this.#statements.read(nodeIds);
+  override signedStatuses(nodeIds: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>> {
+    return this.#signedStatuses.read(nodeIds);
   }
 
   override events(nodeId: string, limit: number, after?: string): Promise<readonly SealedEntry[]> {

@@ -25,13 +25,13 @@ export class ReportIntake {
 
   /**
    * Takes a sealed state that lies under the host's id; what the host did not seal is counted and ignored. False where it
-   * could not be read: with another host key, of which we are about to hear, perhaps it can.
+   * could not be read: with another channel key, of which we are about to hear, perhaps it can.
    */
   take(nodeId: string, sealed: Uint8Array): boolean {
     const host = this.hosts.find(nodeId);
     if (!host) return false;
     try {
-      const report = parseReport(openReport(host.hostKey, nodeId, sealed), nodeId);
+      const report = parseReport(openReport(host.channelKey, nodeId, sealed), nodeId);
       if (!this.clones.admits(host, report)) this.metrics.reportsRefused.inc({ reason: 'clone' });
       else if (this.cache.put(report, this.clock.nowMs())) {
         this.metrics.reports.inc();

@@ -1,4 +1,4 @@
-import { compareOrdering } from '#bundle';
+import { compareAssignmentVersion } from '#bundle';
 import {
   SIMULATED_KERNEL,
   breaksPromise,
@@ -6,9 +6,9 @@ import {
   type CutOffView,
   type NodePolicyStatus,
   type NodeReport,
-  type Ordering,
+  type AssignmentVersion,
   type PolicyOnNode,
-  type Qualifier,
+  type Condition,
   type RevocationView,
   type RuleState,
   type RuleStatus,
@@ -41,8 +41,8 @@ export interface Delivered {
   readonly epoch: string;
   readonly generation: string;
   readonly bundleDigest: string;
-  /** Since which ordering the host is to do the same; undefined where that is not known. */
-  readonly first?: Ordering;
+  /** Since which assignment version the host is to do the same; undefined where that is not known. */
+  readonly first?: AssignmentVersion;
   readonly suspension?: {
     readonly mode: 'audit' | 'off';
     readonly until: string;
@@ -83,13 +83,13 @@ export interface Excepted {
  */
 export function statusOnNode(policy: WantedPolicy, evidence: Evidence): NodePolicyStatus {
   const rules = rulesOnNode(policy, evidence);
-  const qualifiers = qualifiersOf(evidence);
+  const conditions = conditionsOf(evidence);
   const { report, delivered, freshness } = evidence;
   return {
     node: evidence.node,
     state: weakest(rules.map((rule) => rule.state)) ?? 'unknown',
-    kept: keepsPromise(policy, rules, qualifiers),
-    qualifiers,
+    kept: keepsPromise(policy, rules, conditions),
+    conditions,
     rules,
     coverage: freshness.fresh ? report?.coverage : undefined,
     suspension: suspensionOf(evidence),
@@ -168,7 +168,7 @@ function ruleOnNode(id: string, at: number, reported: PolicyOnNode): RuleStatus 
  */
 export function hasApplied({ applied }: NodeReport, { bundleDigest, first }: Delivered): boolean {
   if (applied?.bundleDigest !== bundleDigest) return false;
-  return first === undefined || compareOrdering(applied, first) >= 0;
+  return first === undefined || compareAssignmentVersion(applied, first) >= 0;
 }
 
 /** In which words a host has rejected what it is to have, if it did. */
@@ -179,8 +179,8 @@ export function rejectionOf(report: NodeReport, delivered: Delivered): string | 
   return aboutThis ? `the host rejected it: ${rejected.code}: ${rejected.message}` : undefined;
 }
 
-function qualifiersOf({ report, delivered, clone }: Evidence): readonly Qualifier[] {
-  const found = new Set<Qualifier>(report?.qualifiers);
+function conditionsOf({ report, delivered, clone }: Evidence): readonly Condition[] {
+  const found = new Set<Condition>(report?.conditions);
   if (report?.suspension || delivered?.suspension) found.add('suspended');
   if (clone) found.add('cloned');
   if (isSimulated(report)) found.add('simulated');
@@ -197,12 +197,12 @@ export function isSimulated(report: NodeReport | undefined): boolean {
   return report?.host.kernel === SIMULATED_KERNEL;
 }
 
-/** Whether a host keeps the whole promise of a policy now: every rule, and no qualifier but that it is simulated. */
+/** Whether a host keeps the whole promise of a policy now: every rule, and no condition but that it is simulated. */
 function keepsPromise(
   policy: WantedPolicy,
   rules: readonly RuleStatus[],
-  qualifiers: readonly Qualifier[],
+  conditions: readonly Condition[],
 ): boolean {
-  if (policy.paused || policy.rules.length === 0 || qualifiers.some(breaksPromise)) return false;
+  if (policy.paused || policy.rules.length === 0 || conditions.some(breaksPromise)) return false;
   return policy.rules.every(({ keptBy }, at) => keptBy.some((state) => state === rules[at]?.state));
 }

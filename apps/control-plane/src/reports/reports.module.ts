@@ -5,14 +5,14 @@ import { NodeViews } from './node.view.js';
 import { NodeWatchController } from './node-watch.controller.js';
 import { PolicyStatusController } from './policy-status.controller.js';
 import { StatusReader } from './status-reader.js';
-import { HeldHeads, StatementSource } from '../store/held-heads.js';
+import { HeldHeads, SignedStatusSource } from '../store/held-heads.js';
 import { CloneService } from './clone.service.js';
 import { HostInbox } from './host-inbox.js';
-import { HostStatements } from './host-statements.js';
+import { HostSignedStatuses } from './host-signed-statuses.js';
 import { KnownHosts } from './known-hosts.js';
 import { ReportCache } from './report-cache.js';
 import { ReportIntake } from './report-intake.js';
-import { StatementController } from './statement.controller.js';
+import { SignedStatusController } from './signed-status.controller.js';
 
 /** Step 9 of the path: what hosts say, and what status follows from it. */
 @Global()
@@ -22,7 +22,7 @@ export class ReportsModule {
     return {
       module: ReportsModule,
       controllers: [
-        StatementController,
+        SignedStatusController,
         NodeStatusController,
         PolicyStatusController,
         NodeWatchController,
@@ -31,7 +31,7 @@ export class ReportsModule {
         { provide: HostInbox, useValue: inbox },
         KnownHosts,
         HeldHeads,
-        { provide: StatementSource, useClass: HostStatements },
+        { provide: SignedStatusSource, useClass: HostSignedStatuses },
         CloneService,
         ReportCache,
         ReportIntake,

@@ -16,15 +16,15 @@ const good: NodeReport = {
   asOf: '2026-03-01T12:00:00.000Z',
   enforcer: 'observe',
   applied: { epoch: '1', generation: '4', issuedAt: 5, bundleDigest: 'a'.repeat(64) },
-  qualifiers: ['stale'],
+  conditions: ['stale'],
   drift: [{ what: 'profile', detectedAt: '2026-03-01T12:00:00.000Z' }],
   policies: [{ policy: 'p', revision: '4', rules: [{ id: 'r', state: 'enforced' }] }],
   host: { hostname: 'h', kernel: 'k', lsm: [] },
   versions: { agent: '1', sensor: '1' },
   losses: { audit: 0, spool: 0 },
 };
-const statement = {
-  payloadType: 'application/vnd.hostward.statement+json',
+const signedStatus = {
+  payloadType: 'application/vnd.hostward.signedStatus+json',
   payload: 'A'.repeat(1_398_104),
   signatures: [{ keyid: NODE, sig: `${'A'.repeat(86)}==` }],
 };
@@ -35,7 +35,7 @@ describe('a report of a host', () => {
     expect(parseReport(bytes(good), NODE)).toEqual(good);
     const signed = { ...good, heads: ['1f'.repeat(16)] };
     expect(parseReport(bytes(signed), NODE)).toEqual(signed);
-    const riding = { ...good, statement };
+    const riding = { ...good, signedStatus };
     expect(parseReport(bytes(riding), NODE)).toEqual(riding);
     const byPathAlone = 'there is no room for 3 of the names';
     const covered = { confinedProcesses: 1, uncoveredProcesses: 0, uncovered: [], byPathAlone };
@@ -55,7 +55,10 @@ describe('a report of a host', () => {
       'with a generation that is no number',
       { ...good, applied: { ...good.applied, generation: '-1' } },
     ],
-    ['that has seen half an ordering', { ...good, seen: { epoch: '1', generation: '4' } }],
+    [
+      'that has seen half an assignment version',
+      { ...good, seen: { epoch: '1', generation: '4' } },
+    ],
     ['that promises the next one too late', { ...good, nextWithinMs: 60_001 }],
     ['that promises the next one sooner than any must', { ...good, nextWithinMs: 9_999 }],
     ['with a negative count', { ...good, losses: { audit: -1, spool: 0 } }],
@@ -64,21 +67,27 @@ describe('a report of a host', () => {
     ['with a missing part', { ...good, host: undefined }],
     ['with a name that no head has', { ...good, heads: ['1F'.repeat(16)] }],
     ['with more heads than a host keeps', { ...good, heads: Array(7).fill('1f'.repeat(16)) }],
-    ['with a statement that is a list', { ...good, statement: [{}] }],
-    ['with a statement that has more members', { ...good, statement: { ...statement, more: 1 } }],
+    ['with a signed status that is a list', { ...good, signedStatus: [{}] }],
     [
-      'with a statement that is too long',
-      { ...good, statement: { ...statement, payload: 'A'.repeat(1_398_105) } },
+      'with a signed status that has more members',
+      { ...good, signedStatus: { ...signedStatus, more: 1 } },
     ],
     [
-      'with a statement of too many signatures',
-      { ...good, statement: { ...statement, signatures: Array(17).fill(statement.signatures[0]) } },
+      'with a signed status that is too long',
+      { ...good, signedStatus: { ...signedStatus, payload: 'A'.repeat(1_398_105) } },
+    ],
+    [
+      'with a signed status of too many signatures',
+      {
+        ...good,
+        signedStatus: { ...signedStatus, signatures: Array(17).fill(signedStatus.signatures[0]) },
+      },
     ],
     [
       'with a long signature',
       {
         ...good,
-        statement: { ...statement, signatures: [{ keyid: NODE, sig: 'A'.repeat(1_000) }] },
+        signedStatus: { ...signedStatus, signatures: [{ keyid: NODE, sig: 'A'.repeat(1_000) }] },
       },
     ],
     ['that is a list', []],

@@ -34,10 +34,12 @@ export class ShardedHostInbox extends HostInbox {
     for (const inbox of this.inboxes.values()) inbox.forget(nodeId);
   }
 
-  override async statements(nodeIds: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>> {
+  override async signedStatuses(
+    nodeIds: readonly string[],
+  ): Promise<ReadonlyMap<string, Uint8Array>> {
     const found = await Promise.all(
       this.inboxes.entries().map(([shard, inbox]) => {
-        return inbox.statements(nodeIds.filter((nodeId) => this.#shardOf(nodeId) === shard));
+        return inbox.signedStatuses(nodeIds.filter((nodeId) => this.#shardOf(nodeId) === shard));
       }),
     );
     return new Map(found.flatMap((some) => [...some]));

@@ -129,10 +129,15 @@ export class StatusReader {
   }
 }
 
-function deliveredBy({ ordering, wanted, bundleDigest, first }: WrittenAssignment): Delivered {
+function deliveredBy({
+  assignmentVersion,
+  wanted,
+  bundleDigest,
+  first,
+}: WrittenAssignment): Delivered {
   return {
-    epoch: ordering.epoch,
-    generation: ordering.generation,
+    epoch: assignmentVersion.epoch,
+    generation: assignmentVersion.generation,
     bundleDigest,
     first,
     policies: wanted.bundle.policies,

@@ -28,9 +28,9 @@ class Group extends Counted {
   }
 
   view(): StatusGroup {
-    const { state, qualifiers, kept } = this.like;
+    const { state, conditions, kept } = this.like;
     const { hosts, examples } = this;
-    return { state, qualifiers, kept, hosts, examples, reasons: this.#commonest() };
+    return { state, conditions, kept, hosts, examples, reasons: this.#commonest() };
   }
 
   #commonest(): readonly ReasonGroup[] {
@@ -48,8 +48,8 @@ export class StatusTally {
   stragglers = 0;
 
   add(line: NodePolicyStatus, reason: string | undefined): void {
-    const { node, state, qualifiers, kept } = line;
-    const key = `${RULE_STATES.indexOf(state)} ${qualifiers.toSorted().join()} ${kept}`;
+    const { node, state, conditions, kept } = line;
+    const key = `${RULE_STATES.indexOf(state)} ${conditions.toSorted().join()} ${kept}`;
     const group = this.#groups.get(key) ?? new Group(line);
     this.#groups.set(key, group);
     group.add(node);
@@ -58,7 +58,7 @@ export class StatusTally {
     if (!kept) this.stragglers += 1;
   }
 
-  /** In the order of RULE_STATES, within a state those without qualifiers first. */
+  /** In the order of RULE_STATES, within a state those without conditions first. */
   groups(): readonly StatusGroup[] {
     return [...this.#groups]
       .sort(([one], [other]) => (one < other ? -1 : 1))

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import {
   reportValidMs,
   type NodeReport,
-  type Ordering,
+  type AssignmentVersion,
   type RuleState,
   type RuleStatus,
 } from '#contracts';
@@ -42,7 +42,7 @@ function report(over: Partial<NodeReport> = {}, first: RuleState = 'enforced'): 
     asOf: '2026-03-01T12:00:00.000Z',
     enforcer: 'apparmor',
     applied: { epoch: '1', generation: '41', issuedAt: NOW, bundleDigest: DIGEST },
-    qualifiers: [],
+    conditions: [],
     drift: [],
     policies: [
       {
@@ -170,8 +170,8 @@ describe('the status of a policy', () => {
   it('is not made of a report from before something else was ordered, though the same is ordered again', () => {
     const [before, first, now] = ['41', '42', '43'].map((generation) => ({
       ...{ epoch: '1', generation, issuedAt: NOW },
-    })) as [Ordering, Ordering, Ordering];
-    const by = (applied: Ordering, since?: Ordering) =>
+    })) as [AssignmentVersion, AssignmentVersion, AssignmentVersion];
+    const by = (applied: AssignmentVersion, since?: AssignmentVersion) =>
       outcome(
         evidence({
           delivered: { ...delivered, generation: now.generation, first: since },
@@ -275,9 +275,9 @@ describe('the status of a policy', () => {
   });
 
   it.each(['drifted', 'stale', 'unconfirmed', 'suspended'] as const)(
-    'does not say enforced everywhere under the qualifier %s',
-    (qualifier) => {
-      const qualified = evidence({ report: report({ qualifiers: [qualifier] }) });
+    'does not say enforced everywhere under the condition %s',
+    (condition) => {
+      const qualified = evidence({ report: report({ conditions: [condition] }) });
       expect(outcome(qualified).everywhere).toBe(false);
     },
   );
@@ -287,10 +287,10 @@ describe('the status of a policy', () => {
     const simulated = evidence({ report: report({ host }) });
     expect(policyStatus(policy, [simulated])).toMatchObject({
       enforcedEverywhere: true,
-      nodes: [{ qualifiers: ['simulated'], kept: true }],
-      summary: [{ qualifiers: ['simulated'], kept: true, hosts: 1 }],
+      nodes: [{ conditions: ['simulated'], kept: true }],
+      summary: [{ conditions: ['simulated'], kept: true, hosts: 1 }],
     });
-    const drifted = evidence({ report: report({ host, qualifiers: ['drifted'] }) });
+    const drifted = evidence({ report: report({ host, conditions: ['drifted'] }) });
     expect(outcome(drifted).everywhere).toBe(false);
   });
 
@@ -307,7 +307,7 @@ describe('the status of a policy', () => {
     expect(outcome(wanted).everywhere).toBe(false);
     const still = evidence({ report: report({ suspension: { ...suspension, by: 'console' } }) });
     expect(policyStatus(policy, [still]).nodes[0]).toMatchObject({
-      qualifiers: ['suspended'],
+      conditions: ['suspended'],
       suspension: { by: 'console' },
     });
   });
@@ -374,13 +374,13 @@ describe('the summary of a policy', () => {
     return report({ policies: [{ policy: 'block-sleep', revision: '40', rules }] });
   };
 
-  it('counts hosts by state, qualifiers and reason, with the first names', () => {
+  it('counts hosts by state, conditions and reason, with the first names', () => {
     const all = [
       ...names(7).map((node) => host(node)),
       host('x1', { report: failing('parser: no') }),
       host('x2', { report: failing('parser: no') }),
       host('x3', { report: failing('no memory') }),
-      host('y1', { report: report({ qualifiers: ['drifted'] }) }),
+      host('y1', { report: report({ conditions: ['drifted'] }) }),
       host('z1', { delivered: undefined }),
     ];
     expect(policyStatus(policy, all)).toMatchObject({
@@ -388,8 +388,8 @@ describe('the summary of a policy', () => {
       stragglers: 5,
       enforcedEverywhere: false,
       summary: [
-        { state: 'audited', qualifiers: [], kept: true, hosts: 7, examples: names(5), reasons: [] },
-        { state: 'audited', qualifiers: ['drifted'], kept: false, hosts: 1, examples: ['y1'] },
+        { state: 'audited', conditions: [], kept: true, hosts: 7, examples: names(5), reasons: [] },
+        { state: 'audited', conditions: ['drifted'], kept: false, hosts: 1, examples: ['y1'] },
         { state: 'pending', kept: false, hosts: 1, examples: ['z1'] },
         {
           state: 'failed',

@@ -3,12 +3,12 @@ import { AccessModule } from '../access/access.module.js';
 import { CertificatesModule } from '../certificates/certificates.module.js';
 import { DeliveryModule, type DeliveryChannels } from '../delivery/delivery.module.js';
 import { DiagnosisModule, type DiagnosisParts } from '../diagnosis/diagnosis.module.js';
-import type { AlertStore, ObservationStore } from '../alerts/alert.store.js';
+import type { AlertStore, TelemetryEventStore } from '../alerts/alert.store.js';
 import { AlertsModule } from '../alerts/alerts.module.js';
 import { GroupsModule } from '../policies/groups.module.js';
 import { HealthModule } from './health.module.js';
 import type { VitalSigns } from '../health/vital-signs.js';
-import { JournalModule } from '../store/journal.module.js';
+import { AuditLogModule } from '../store/audit-log.module.js';
 import type { HostUsers } from '../nodes/host-users.js';
 import { NodesModule } from '../nodes/nodes.module.js';
 import { OnboardingModule } from '../nodes/onboarding.module.js';
@@ -27,7 +27,7 @@ export interface AppParts extends CoreParts {
   readonly inbox: HostInbox;
   readonly hostUsers: HostUsers;
   readonly alerts: AlertStore;
-  readonly observations: ObservationStore;
+  readonly telemetryEvents: TelemetryEventStore;
   readonly oneStore: OneStore;
   readonly vitals: VitalSigns;
   readonly diagnosis: DiagnosisParts;
@@ -52,10 +52,10 @@ export class AppModule {
         CertificatesModule,
         DeliveryModule.of(parts.channels),
         ReportsModule.of(parts.inbox),
-        AlertsModule.of(parts.alerts, parts.observations),
+        AlertsModule.of(parts.alerts, parts.telemetryEvents),
         SuspensionsModule,
         RedirectsModule,
-        JournalModule,
+        AuditLogModule,
         HealthModule.of(parts.vitals),
         DiagnosisModule.of(parts.diagnosis),
       ],

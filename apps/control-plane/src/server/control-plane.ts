@@ -2,7 +2,7 @@ import { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { NestFactory } from '@nestjs/core';
-import { compareOrdering } from '#bundle';
+import { compareAssignmentVersion } from '#bundle';
 import { NestLogger, describeError, type Log } from '#observability';
 import { AppModule, type AppParts } from './app.module.js';
 import { AccessGuard } from '../auth/access.guard.js';
@@ -17,7 +17,7 @@ import { EtcdWrites } from '../health/etcd-writes.js';
 import { VitalSigns } from '../health/vital-signs.js';
 import { isCurrent, type Vitals } from '../health/readiness.js';
 import { EtcdLedger } from '../store/etcd-ledger.js';
-import { HeldHeads, journalAlarmWords } from '../store/held-heads.js';
+import { HeldHeads, auditLogAlarmWords } from '../store/held-heads.js';
 import { HeadHerald } from '../delivery/head-herald.js';
 import { CutOffService } from '../nodes/cut-off.service.js';
 import { identitiesOf, redisUserOf, redisUsersOf } from '../trust/redis-identity.js';
@@ -229,9 +229,9 @@ export class ControlPlane {
       closely: () => clones.closely(),
       shardOf: (nodeId) => shardOf(state, nodeId),
       isAwaited: (nodeId) => {
-        const written = deliveries.written(nodeId)?.ordering;
+        const written = deliveries.written(nodeId)?.assignmentVersion;
         const applied = reports.get(nodeId)?.report.applied;
-        return !written || !applied || compareOrdering(applied, written) !== 0;
+        return !written || !applied || compareAssignmentVersion(applied, written) !== 0;
       },
       isWriting: (shard) => deliveries.isWriting(shard),
       state: (nodeId, sealed) => {
@@ -257,7 +257,7 @@ export class ControlPlane {
     void this.app.get(CloneService, { strict: false }).run(this.parts.inbox);
     void this.app.get(AccessWatch, { strict: false }).run();
     void this.app.get(EtcdLedger, { strict: false }).retry();
-    for (const store of [this.parts.alerts, this.parts.observations]) void store.retry();
+    for (const store of [this.parts.alerts, this.parts.telemetryEvents]) void store.retry();
     void this.app.get(HeadHerald, { strict: false }).run();
     this.#lookForRestore(state.revision);
     void this.#lookAtHeldHeads();
@@ -335,13 +335,13 @@ export class ControlPlane {
     try {
       changed = await heads.look(this.parts.clock.nowMs());
     } catch (error) {
-      this.#log.warn('heads of hosts wait to be compared with the journal', { error });
+      this.#log.warn('heads of hosts wait to be compared with the audit log', { error });
     }
     const { alarm } = heads;
-    this.parts.metrics.journalAlarm.set(alarm ? 1 : 0);
+    this.parts.metrics.auditLogAlarm.set(alarm ? 1 : 0);
     if (changed && alarm)
-      this.#log.error('hosts have seen another journal', { remedy: journalAlarmWords(alarm) });
-    if (changed && !alarm) this.#log.info('the journal is the one that hosts have seen again');
+      this.#log.error('hosts have seen another audit log', { remedy: auditLogAlarmWords(alarm) });
+    if (changed && !alarm) this.#log.info('the audit log is the one that hosts have seen again');
   }
 
   #measure(): void {
@@ -375,11 +375,11 @@ export class ControlPlane {
       watch: this.watch.health(),
       fleetRevision: state.revision,
       ...redisHealth(state, deliveries.health()),
-      alerts: alerts.ok ? this.parts.observations.health() : alerts,
-      journal: this.app.get(EtcdLedger, { strict: false }).health(),
+      alerts: alerts.ok ? this.parts.telemetryEvents.health() : alerts,
+      auditLog: this.app.get(EtcdLedger, { strict: false }).health(),
       etcdWrites: this.#etcdWrites.health(),
       store: this.parts.oneStore.health(),
-      rewritten: alarm && journalAlarmWords(alarm),
+      rewritten: alarm && auditLogAlarmWords(alarm),
       restored: this.parts.restoreGuard.alarm && alarmWords(this.parts.restoreGuard.alarm),
       waiting: deliveries.waiting,
       unreadable: [
@@ -403,13 +403,13 @@ class LateVitals extends VitalSigns {
     };
     const redis = { ok: false, detail: 'not connected yet' };
     const alerts = { ok: true, detail: 'nothing came yet' };
-    const journal = alerts;
+    const auditLog = alerts;
     return {
       watch,
       fleetRevision: 0n,
       redis,
       alerts,
-      journal,
+      auditLog,
       etcdWrites: alerts,
       store: alerts,
       waiting: 0,

@@ -19,9 +19,9 @@ import { ReportPace, enrolledOf } from '../delivery/report-pace.js';
 import { RestoreGuard } from '../trust/restore-guard.js';
 import { EtcdLedger } from '../store/etcd-ledger.js';
 import { HeadChannel, HeadHerald } from '../delivery/head-herald.js';
-import { JournalStore } from '../store/journal.store.js';
+import { AuditLogStore } from '../store/audit-log.store.js';
 import { Ledger } from '../store/ledger.js';
-import { SignedJournal } from '../store/signed-journal.js';
+import { SignedAuditLog } from '../store/signed-audit-log.js';
 import { BodyPipe, ProblemFilter, strictValidation } from '../http/index.js';
 
 /** What is made before Nest is: from the configuration, or by a test. */
@@ -39,7 +39,7 @@ export interface CoreParts {
   readonly agentEndpoints: AgentEndpoints;
   readonly etcd: EtcdStore;
   readonly replicas: Replicas;
-  readonly journal: JournalStore;
+  readonly auditLog: AuditLogStore;
   readonly heads: HeadChannel;
 }
 
@@ -48,12 +48,12 @@ export interface CoreParts {
 @Module({})
 export class CoreModule {
   static of(parts: CoreParts): DynamicModule {
-    const journal = new SignedJournal(parts.journal, parts.trust.online, parts.clock);
-    const ledger = new EtcdLedger(parts.etcd, journal, parts.clock, parts.log);
-    const log = parts.log.child({ part: 'journal' });
+    const auditLog = new SignedAuditLog(parts.auditLog, parts.trust.online, parts.clock);
+    const ledger = new EtcdLedger(parts.etcd, auditLog, parts.clock, parts.log);
+    const log = parts.log.child({ part: 'audit-log' });
     const fleet = new Fleet(parts.trust.keks);
     const pace = new ReportPace(() => enrolledOf(fleet.state), parts.trust.online, parts.clock);
-    const herald = new HeadHerald(journal, parts.heads, pace, parts.clock, log);
+    const herald = new HeadHerald(auditLog, parts.heads, pace, parts.clock, log);
     const shared: Provider[] = [
       { provide: Clock, useValue: parts.clock },
       { provide: Log, useValue: parts.log },
@@ -70,7 +70,7 @@ export class CoreModule {
       { provide: Fleet, useValue: fleet },
       { provide: Replicas, useValue: parts.replicas },
       { provide: CatchUp, useValue: new CatchUp(parts.etcd, fleet) },
-      { provide: SignedJournal, useValue: journal },
+      { provide: SignedAuditLog, useValue: auditLog },
       { provide: EtcdLedger, useValue: ledger },
       { provide: Ledger, useExisting: EtcdLedger },
       { provide: HeadHerald, useValue: herald },

@@ -3,7 +3,7 @@ import { describeError } from '#observability';
 import { deferAccept } from '#redis';
 import { ConfigError } from '../config/config-error.js';
 
-/** Before a line on standard error: the journal keeps it as a warning (sd-daemon(3)). */
+/** Before a line on standard error: the audit log keeps it as a warning (sd-daemon(3)). */
 const WARNING = '<4>';
 
 /** How it went, and a line that says so. */

@@ -57,7 +57,7 @@ async function follow(
         throw new ConfigError(
           'redis.host',
           master.host,
-          `is not followed within ${WAIT_MS / 1000} s on ${master.port}: look at the journals of both Redis`,
+          `is not followed within ${WAIT_MS / 1000} s on ${master.port}: look at the audit logs of both Redis`,
         );
       await delay(LOOK_MS);
     }

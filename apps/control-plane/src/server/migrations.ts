@@ -24,11 +24,11 @@ export const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE hostward.counters (kind ${TEXT} PRIMARY KEY, last bigint NOT NULL);
   ${alertTables('alerts')}
-  ${alertTables('observations')}
-  CREATE TABLE hostward.journal (seq bigint PRIMARY KEY, body text NOT NULL, head text NOT NULL);
-  CREATE INDEX restorations ON hostward.journal (seq)
-    WHERE strpos(body, '"action":"journal.restored"') > 0;
-  CREATE TABLE hostward.journal_set_aside (
+  ${alertTables('telemetry_events')}
+  CREATE TABLE hostward.audit_log (seq bigint PRIMARY KEY, body text NOT NULL, head text NOT NULL);
+  CREATE INDEX restorations ON hostward.audit_log (seq)
+    WHERE strpos(body, '"action":"audit_log.restored"') > 0;
+  CREATE TABLE hostward.audit_log_set_aside (
     at timestamptz NOT NULL,
     seq bigint NOT NULL,
     body text NOT NULL,
@@ -37,7 +37,7 @@ export const MIGRATIONS: readonly string[] = [
   `,
   `
   CREATE INDEX alerts_by_time ON hostward.alerts (time_ms);
-  CREATE INDEX observations_by_time ON hostward.observations (time_ms);
+  CREATE INDEX telemetry_events_by_time ON hostward.telemetry_events (time_ms);
   `,
   `
   CREATE TABLE hostward.identity (id uuid PRIMARY KEY);

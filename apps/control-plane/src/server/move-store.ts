@@ -7,7 +7,7 @@ import { ConfigError } from '../config/index.js';
 import { loadMaterial } from '../config/material.js';
 import { readConfig } from '../config/read-config.js';
 import type { AlertStore } from '../alerts/alert.store.js';
-import type { JournalStore } from '../store/journal.store.js';
+import type { AuditLogStore } from '../store/audit-log.store.js';
 import { openFiles, openStores, type Stores } from './stores.js';
 
 const AT_ONCE = 500;
@@ -17,10 +17,10 @@ const AT_ONCE = 500;
  * either: of the same host later ones were stored before, and below those nothing is taken.
  */
 export interface MoveAnswer {
-  readonly journal: number;
+  readonly auditLog: number;
   readonly alerts: number;
-  readonly observations: number;
-  readonly left: { readonly alerts: number; readonly observations: number };
+  readonly telemetryEvents: number;
+  readonly left: { readonly alerts: number; readonly telemetryEvents: number };
 }
 
 interface Moved {
@@ -29,9 +29,9 @@ interface Moved {
 }
 
 /**
- * Copies journal and alerts from the files of the data directory into the PostgreSQL of the configuration, while the
+ * Copies audit log and alerts from the files of the data directory into the PostgreSQL of the configuration, while the
  * control plane is stopped. What is there already is left, so that it may be run again. Throws ConfigError where there
- * is nothing to move, or to move to, and where the database has the journal of another fleet.
+ * is nothing to move, or to move to, and where the database has the audit log of another fleet.
  */
 export async function moveStore(args: readonly string[]): Promise<MoveAnswer> {
   const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } });
@@ -40,11 +40,11 @@ export async function moveStore(args: readonly string[]): Promise<MoveAnswer> {
   const config = readConfig(values.config);
   if (!config.store.postgresql)
     throw new ConfigError('store.postgresql', 'missing', 'must say where to move to');
-  if (!existsSync(join(config.dataDir, 'journal.db')))
+  if (!existsSync(join(config.dataDir, 'audit-log.db')))
     throw new ConfigError(
       'dataDir',
       config.dataDir,
-      'must have the journal.db that is to be moved',
+      'must have the audit-log.db that is to be moved',
     );
   const [from, to] = [openFiles(config.dataDir), openStores(config, loadMaterial(config))];
   try {
@@ -54,17 +54,17 @@ export async function moveStore(args: readonly string[]): Promise<MoveAnswer> {
   }
 }
 
-/** The journal first: where it does not fit nothing is moved. */
+/** The audit log first: where it does not fit nothing is moved. */
 async function moveAll(from: Stores, to: Stores): Promise<MoveAnswer> {
-  const journal = await moveJournal(from.journal, to.journal);
+  const auditLog = await moveAuditLog(from.auditLog, to.auditLog);
   const alerts = await moveAlerts(from.alerts, to.alerts);
-  const observations = await moveAlerts(from.observations, to.observations);
-  const left = { alerts: alerts.left, observations: observations.left };
-  return { journal, alerts: alerts.moved, observations: observations.moved, left };
+  const telemetryEvents = await moveAlerts(from.telemetryEvents, to.telemetryEvents);
+  const left = { alerts: alerts.left, telemetryEvents: telemetryEvents.left };
+  return { auditLog, alerts: alerts.moved, telemetryEvents: telemetryEvents.moved, left };
 }
 
 /** With the heads that were signed, as they are; what cannot be read stays a gap. */
-async function moveJournal(from: JournalStore, to: JournalStore): Promise<number> {
+async function moveAuditLog(from: AuditLogStore, to: AuditLogStore): Promise<number> {
   let moved = 0;
   const [newest] = await from.newest(1);
   for (let seq = 1; seq <= (newest?.entry.seq ?? 0); seq += 1) {

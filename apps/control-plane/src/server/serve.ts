@@ -18,7 +18,7 @@ import { RedisDeliveryChannel } from '../delivery/redis-delivery-channel.js';
 import { LiveRedisSurvey } from '../diagnosis/redis-survey.js';
 import { Metrics } from '../health/metrics.js';
 import { RedisHeadChannel } from '../delivery/redis-head-channel.js';
-import { checkHostKeys } from '../trust/host-key-check.js';
+import { checkChannelKeys } from '../trust/channel-key-check.js';
 import { RedisHostUsers } from '../nodes/redis-host-users.js';
 import { RedisHostInbox } from '../reports/redis-host-inbox.js';
 import { ShardedHostInbox } from '../reports/sharded-host-inbox.js';
@@ -54,7 +54,7 @@ export async function serve(
   const etcd = await connectEtcd(config, material);
   const clock = new SystemClock();
   const { close: closeStores, databaseId, ...stores } = openStores(config, material);
-  const told = { etcd, store: stores.journal, signer: material.trust.online, clock, log };
+  const told = { etcd, store: stores.auditLog, signer: material.trust.online, clock, log };
   await tellOfRestore(config.dataDir, told);
   const redis = redisLinks(
     config.redis,
@@ -137,7 +137,7 @@ function replicasOf(etcd: EtcdStore, dataDir: string): Replicas {
   return new Replicas({ id, key: etcd.leasedKey(replicaKey(id), REPLICA_TTL_MS) });
 }
 
-/** Before anything else is started: host keys that do not open end the start. */
+/** Before anything else is started: channel keys that do not open end the start. */
 async function connectEtcd(
   { etcd: { hosts }, keys }: ServerConfig,
   material: Material,
@@ -145,7 +145,7 @@ async function connectEtcd(
   const options = { hosts, credentials: material.etcd, callTimeoutMs: CALL_TIMEOUT_MS };
   const etcd = EtcdStore.connect(options);
   try {
-    await checkHostKeys(etcd, material.trust.keks, keys.hostKeyKeys);
+    await checkChannelKeys(etcd, material.trust.keks, keys.channelKeyKeys);
     return etcd;
   } catch (error) {
     etcd.close();

@@ -30,7 +30,7 @@ afterAll(async () => {
 });
 
 describe('stores in PostgreSQL', () => {
-  it('have a connection for the journal, and for what comes of hosts, however many read alerts', async () => {
+  it('have a connection for the audit log, and for what comes of hosts, however many read alerts', async () => {
     expect(await stores.alerts.after({}, 0, 1)).toEqual([]);
     const [locked, read] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const held = other.transaction(async (query) => {
@@ -45,8 +45,8 @@ describe('stores in PostgreSQL', () => {
       const { rows } = await other.query('SELECT count(*) FROM pg_locks WHERE NOT granted');
       return Number(rows[0]?.['count']) >= 6;
     });
-    expect(await stores.journal.newest(1)).toEqual([]);
-    expect(await stores.observations.cursorOf('a')).toBeUndefined();
+    expect(await stores.auditLog.newest(1)).toEqual([]);
+    expect(await stores.telemetryEvents.cursorOf('a')).toBeUndefined();
     read.resolve();
     await Promise.all([held, ended]);
   });

@@ -4,25 +4,25 @@ import type { ServerConfig } from '../config/index.js';
 import type { Material } from '../config/material.js';
 import {
   KEPT_ALERTS,
-  KEPT_OBSERVATIONS,
+  KEPT_TELEMETRY_EVENTS,
   type AlertStore,
-  type ObservationStore,
+  type TelemetryEventStore,
 } from '../alerts/alert.store.js';
 import { PostgresAlertStore } from '../alerts/postgres-alert.store.js';
 import { SqliteAlertStore } from '../alerts/sqlite-alert.store.js';
-import type { JournalStore } from '../store/journal.store.js';
-import { PostgresJournalStore } from '../store/postgres-journal.store.js';
-import { SqliteJournalStore } from '../store/sqlite-journal.store.js';
+import type { AuditLogStore } from '../store/audit-log.store.js';
+import { PostgresAuditLogStore } from '../store/postgres-audit-log.store.js';
+import { SqliteAuditLogStore } from '../store/sqlite-audit-log.store.js';
 import { MIGRATIONS } from './migrations.js';
 
-/** Connections of one control plane, ten in all: for the journal and what comes of hosts, and for readers of alerts. */
+/** Connections of one control plane, ten in all: for the audit log and what comes of hosts, and for readers of alerts. */
 const [WRITING, READING] = [4, 6];
 
-/** Where alerts and journal are kept. */
+/** Where alerts and audit log are kept. */
 export interface Stores {
   readonly alerts: AlertStore;
-  readonly observations: ObservationStore;
-  readonly journal: JournalStore;
+  readonly telemetryEvents: TelemetryEventStore;
+  readonly auditLog: AuditLogStore;
   /** What tells this PostgreSQL from others, and goes with its dumps; absent where they lie in files. */
   readonly databaseId?: () => Promise<string>;
   readonly close: () => Promise<void>;
@@ -34,14 +34,19 @@ export function openStores({ dataDir, store }: ServerConfig, { postgres }: Mater
   return inPostgres({ ...store.postgresql, ...postgres, migrations: MIGRATIONS });
 }
 
-/** An alert has every stream of alerts read at once: the journal, without which nothing is written, waits for none. */
+/** An alert has every stream of alerts read at once: the audit log, without which nothing is written, waits for none. */
 function inPostgres(options: PostgresOptions): Stores {
   const database = new PostgresDatabase({ ...options, connections: WRITING });
   const readers = new PostgresDatabase({ ...options, connections: READING });
   return {
     alerts: new PostgresAlertStore(database, 'alerts', KEPT_ALERTS, readers),
-    observations: new PostgresAlertStore(database, 'observations', KEPT_OBSERVATIONS, readers),
-    journal: new PostgresJournalStore(database),
+    telemetryEvents: new PostgresAlertStore(
+      database,
+      'telemetry_events',
+      KEPT_TELEMETRY_EVENTS,
+      readers,
+    ),
+    auditLog: new PostgresAuditLogStore(database),
     databaseId: async () => {
       const { rows } = await database.query('SELECT id FROM hostward.identity');
       return String(rows[0]?.['id']);
@@ -55,13 +60,16 @@ function inPostgres(options: PostgresOptions): Stores {
 /** Those of a data directory. */
 export function openFiles(dataDir: string): Stores {
   const alerts = new SqliteAlertStore(join(dataDir, 'alerts.db'), KEPT_ALERTS);
-  const observations = new SqliteAlertStore(join(dataDir, 'observations.db'), KEPT_OBSERVATIONS);
-  const journal = new SqliteJournalStore(join(dataDir, 'journal.db'));
+  const telemetryEvents = new SqliteAlertStore(
+    join(dataDir, 'telemetry-events.db'),
+    KEPT_TELEMETRY_EVENTS,
+  );
+  const auditLog = new SqliteAuditLogStore(join(dataDir, 'audit-log.db'));
   return {
-    ...{ alerts, observations, journal },
+    ...{ alerts, telemetryEvents, auditLog },
     close: () =>
       Promise.try(() => {
-        for (const store of [alerts, observations, journal]) store.close();
+        for (const store of [alerts, telemetryEvents, auditLog]) store.close();
       }),
   };
 }

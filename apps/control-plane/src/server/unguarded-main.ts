@@ -13,14 +13,14 @@ import { serve } from './serve.js';
 
 /**
  * For `bench trust` only: a replica of a control plane that the bench made, in which everybody is admin and nothing is
- * journalled, so that the same routes can be timed without guard and journal. Nothing of the product leads here.
+ * recorded in the audit log, so that the same routes can be timed without guard and audit log. Nothing of the product leads here.
  * Usage: unguarded-main CONFIG DATA-DIR. Prints where it listens; ends with its standard input.
  */
 async function main([configFile = '', dataDir = '']: readonly string[]): Promise<void> {
   const config = readConfig(configFile);
   const { etcd: credentials } = loadMaterial(config);
   const etcd = EtcdStore.connect({ hosts: config.etcd.hosts, credentials, callTimeoutMs: 5_000 });
-  replaceGuardAndJournal(etcd);
+  replaceGuardAndAuditLog(etcd);
   const log = new Log({ level: config.logLevel, fields: { program: 'unguarded' } });
   const listen = { ...config.listen, port: 0 };
   const serving = await serve({ ...config, dataDir, listen }, loadMaterial(config), log);
@@ -29,8 +29,8 @@ async function main([configFile = '', dataDir = '']: readonly string[]): Promise
   process.stdin.once('end', () => process.exit(0)).resume();
 }
 
-/** Entries of the other replica, which it journals for itself, are not followed either. */
-function replaceGuardAndJournal(etcd: EtcdStore): void {
+/** Entries of the other replica, which it records for itself, are not followed either. */
+function replaceGuardAndAuditLog(etcd: EtcdStore): void {
   EtcdLedger.prototype.follow = () => Promise.resolve();
   AccessGuard.prototype.canActivate = (context: ExecutionContext): boolean => {
     const request = context.switchToHttp().getRequest<FastifyRequest>();

@@ -12,7 +12,7 @@ const PATIENCE_MS = 5_000;
 /** While etcd is known not to answer: readers get what is in memory, and must not wait long for it. */
 const PATIENCE_AWAY_MS = 250;
 /** Moves with every change of the fleet, in the same transaction. */
-const NEWEST = etcdKeys.journal('head');
+const NEWEST = etcdKeys.auditLog('head');
 
 /**
  * Has whoever asks wait until the fleet in memory is as new as etcd is at that moment, whichever replica wrote: so who

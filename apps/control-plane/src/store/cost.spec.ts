@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { etcdKeys, type WatchMessage } from '#etcd';
 import type { Caller } from '../auth/caller.js';
-import { rightsOf } from '../auth/right.js';
+import { permissionsOf } from '../auth/permission.js';
 import { Scope } from '../auth/scope.js';
 import { checkWrites } from './write-gate.js';
 import { ListQuery } from '../http/list.query.js';
@@ -65,7 +65,7 @@ const ADMIN: Caller = {
   actor: 'admin',
   source: '127.0.0.1',
   roles: ['admin'],
-  rights: rightsOf(['admin'], false),
+  permissions: permissionsOf(['admin'], false),
   stillCounts: () => true,
 };
 const timed = new TimedAccess();
@@ -265,8 +265,8 @@ describe('among as many, a question costs what it shows:', () => {
       { type: 'put' as const, key, value: JSON.stringify(value) },
       { type: 'put' as const, key: `${etcdKeys.histories}${key.split('/').at(-1)}/1`, value: '' },
     ]);
-    const journal = { by: 'test', action: 'apply', target: '500 documents' };
-    const change = { if: [], then: written, journal };
+    const auditLog = { by: 'test', action: 'apply', target: '500 documents' };
+    const change = { if: [], then: written, auditLog };
     const steps = stepsOf(() => checkWrites(ADMIN, fleet.state, change));
     expect(steps).toBeLessThanOrEqual(400 * written.length);
   });

@@ -1,42 +1,42 @@
-import { JOURNAL_START, journalEntry, type JournalEntry, type JournalPoint } from '#bundle';
+import { AUDIT_LOG_START, auditLogEntry, type AuditLogEntry, type AuditLogPoint } from '#bundle';
 import { etcdKeys, type EtcdStore, type Transaction, type WatchMessage, type Write } from '#etcd';
 import type { Log } from '#observability';
 import { SYSTEM, currentSource } from '../auth/caller.js';
 import { isoNow, type Clock } from '../http/clock.js';
 import { ProblemError, writeConflict } from '../http/index.js';
 import { Mutex } from '../http/mutex.js';
-import type { JournalDraft } from './journal-draft.js';
-import { readEntries, readEntry } from './journal-record.js';
-import { newestInEtcd, unstoredAfter } from './journal-tail.js';
-import { journalUnwritable } from './journal-unwritable.js';
+import type { AuditLogDraft } from './audit-log-draft.js';
+import { readEntries, readEntry } from './audit-log-record.js';
+import { newestInEtcd, unstoredAfter } from './audit-log-tail.js';
+import { auditLogUnwritable } from './audit-log-unwritable.js';
 import { Ledger, type CommitResult, type LedgerChange } from './ledger.js';
 import { untilAnswered } from './until-answered.js';
-import type { SignedJournal } from './signed-journal.js';
+import type { SignedAuditLog } from './signed-audit-log.js';
 import { UnsyncedEntries } from './unsynced-entries.js';
 
 /** Where the chain goes on. */
 interface Known {
-  readonly end: JournalPoint;
+  readonly end: AuditLogPoint;
   /** Of the head's key; 0 where there is none. */
   readonly revision: bigint;
   /** The newest entries, oldest first, as far as the store may lack them. */
-  readonly unstored: readonly JournalEntry[];
+  readonly unstored: readonly AuditLogEntry[];
   /** Whether etcd holds a tail. */
   readonly tailed: boolean;
   /** What has to be told first: that the head was not where the signed entries end. */
-  readonly resumption?: JournalDraft;
+  readonly resumption?: AuditLogDraft;
 }
 
 const ATTEMPTS = 20;
 const MAX_WAITING = 1_000;
-const HEAD = etcdKeys.journal('head');
-const TAIL = etcdKeys.journal('tail');
+const HEAD = etcdKeys.auditLog('head');
+const TAIL = etcdKeys.auditLog('tail');
 
 /**
  * The ledger: the head of the chain is one key of etcd, moved by compare-and-swap in the transaction of the change
  * itself. The head is the newest entry, whole, and beside it the tail has those before it that the disk may lack, so
  * that neither a crash nor a power cut loses one: whoever goes on stores them first, and a write that could not be
- * journalled for good is refused. Writers of this process take turns.
+ * recorded in the audit log for good is refused. Writers of this process take turns.
  */
 export class EtcdLedger extends Ledger {
   readonly #mutex = new Mutex(MAX_WAITING, 'writes');
@@ -49,12 +49,12 @@ export class EtcdLedger extends Ledger {
 
   constructor(
     private readonly etcd: EtcdStore,
-    private readonly journal: SignedJournal,
+    private readonly auditLog: SignedAuditLog,
     private readonly clock: Clock,
     private readonly log: Log,
   ) {
     super();
-    this.#unsynced = new UnsyncedEntries(() => journal.sync(), log);
+    this.#unsynced = new UnsyncedEntries(() => auditLog.sync(), log);
   }
 
   override commit(change: LedgerChange): Promise<CommitResult> {
@@ -79,16 +79,16 @@ export class EtcdLedger extends Ledger {
     try {
       await this.#mutex.run(async () => {
         for (const entry of entries)
-          if (await this.journal.follow(entry)) this.#unsynced.add(entry);
+          if (await this.auditLog.follow(entry)) this.#unsynced.add(entry);
       });
     } catch (error) {
-      this.log.warn('entries of the journal are not stored yet', { seq: entries[0]?.seq, error });
+      this.log.warn('entries of the audit log are not stored yet', { seq: entries[0]?.seq, error });
     }
   }
 
   /**
    * Stores what a crash has left in etcd alone, and, unless it may only look, repairs a head that is not where the
-   * signed entries end; answers where the journal goes on then.
+   * signed entries end; answers where the audit log goes on then.
    */
   async settle(options: { readonly repair: boolean }): Promise<string | undefined> {
     return this.#mutex.run(async () => {
@@ -117,7 +117,7 @@ export class EtcdLedger extends Ledger {
         await this.#tryToStore(known);
       });
     } catch (error) {
-      this.log.warn('the journal cannot be looked at, trying again', { error });
+      this.log.warn('the audit log cannot be looked at, trying again', { error });
     } finally {
       this.#retrying = false;
     }
@@ -135,16 +135,16 @@ export class EtcdLedger extends Ledger {
         if (result) return result;
       }
     }
-    throw writeConflict(change.journal.target);
+    throw writeConflict(change.auditLog.target);
   }
 
-  /** Undefined where only the journal's head had moved, so that the change deserves another attempt. */
+  /** Undefined where only the audit log's head had moved, so that the change deserves another attempt. */
   async #attempt(
     change: LedgerChange,
     known: Known,
     since: number,
   ): Promise<CommitResult | undefined> {
-    const entry = this.#next(known, change.journal);
+    const entry = this.#next(known, change.auditLog);
     const tail = this.#unsynced.all;
     this.#known = undefined;
     this.#own = entry.hash;
@@ -176,18 +176,18 @@ export class EtcdLedger extends Ledger {
   }
 
   /** Whether this entry's transaction was one of those that led here; throws where that cannot be said. */
-  async #ifHappened(entry: JournalEntry, now: Known): Promise<CommitResult | undefined> {
+  async #ifHappened(entry: AuditLogEntry, now: Known): Promise<CommitResult | undefined> {
     await this.#storeNewest(now);
     if (now.end.hash === entry.hash) return { outcome: 'committed', revision: now.revision };
-    const [itself, next] = await this.journal.from(entry.seq, 2);
+    const [itself, next] = await this.auditLog.from(entry.seq, 2);
     if (itself?.hash !== entry.hash && itself?.seq === entry.seq) return undefined;
     if (next?.prev !== entry.hash) throw new Error('the entries after it are not stored yet');
     return { outcome: 'committed', revision: BigInt(next.revision) };
   }
 
-  #next({ end, revision }: Known, draft: JournalDraft): JournalEntry {
+  #next({ end, revision }: Known, draft: AuditLogDraft): AuditLogEntry {
     const { by, action, target, outcome = 'done', source, detail = {} } = draft;
-    return journalEntry({
+    return auditLogEntry({
       v: 1,
       seq: end.seq + 1,
       time: isoNow(this.clock),
@@ -207,7 +207,7 @@ export class EtcdLedger extends Ledger {
   async #storeNewest(known: Known): Promise<void> {
     try {
       for (const entry of known.unstored) {
-        await this.journal.keep(entry);
+        await this.auditLog.keep(entry);
         this.#unsynced.add(entry);
       }
       this.#known = { ...known, unstored: [] };
@@ -220,8 +220,8 @@ export class EtcdLedger extends Ledger {
   #unwritable(cause: unknown): ProblemError {
     const why = cause instanceof Error ? cause.message : String(cause);
     this.#failure = `no entry can be stored, so nothing is written: ${why}`;
-    this.log.error('the journal cannot be written, so nothing else is', { error: cause });
-    return journalUnwritable(cause);
+    this.log.error('the audit log cannot be written, so nothing else is', { error: cause });
+    return auditLogUnwritable(cause);
   }
 
   /** The change has happened: its caller hears so, and the next one what is wrong. */
@@ -233,20 +233,20 @@ export class EtcdLedger extends Ledger {
     }
   }
 
-  async #resume(known: Known, journal: JournalDraft): Promise<void> {
-    const setAside = await this.journal.dropUnsigned();
-    this.log.error('the head of the journal was not where its entries end', {
-      ...journal,
+  async #resume(known: Known, auditLog: AuditLogDraft): Promise<void> {
+    const setAside = await this.auditLog.dropUnsigned();
+    this.log.error('the head of the audit log was not where its entries end', {
+      ...auditLog,
       setAside,
     });
-    const told = { ...journal, detail: { ...journal.detail, setAside } };
-    const change = { if: [], then: [], journal: told };
+    const told = { ...auditLog, detail: { ...auditLog.detail, setAside } };
+    const change = { if: [], then: [], auditLog: told };
     await this.#attempt(change, { ...known, resumption: undefined }, performance.now());
   }
 
-  async #storedEnd(): Promise<JournalPoint> {
+  async #storedEnd(): Promise<AuditLogPoint> {
     try {
-      return await this.journal.end();
+      return await this.auditLog.end();
     } catch (cause) {
       throw this.#unwritable(cause);
     }
@@ -256,10 +256,10 @@ export class EtcdLedger extends Ledger {
   async #readHead(): Promise<Known> {
     this.#unsynced.doubt();
     const stored = await this.#storedEnd();
-    const { items } = await this.etcd.list(etcdKeys.journals);
+    const { items } = await this.etcd.list(etcdKeys.auditLogs);
     const [found, tail] = [HEAD, TAIL].map((key) => items.find((item) => item.key === key));
     const [revision, tailed] = [found?.modRevision ?? 0n, tail !== undefined];
-    if (!found && stored.seq === 0) return { end: JOURNAL_START, revision, unstored: [], tailed };
+    if (!found && stored.seq === 0) return { end: AUDIT_LOG_START, revision, unstored: [], tailed };
     const head = found && readEntry(found.value.toString('utf8'));
     const newest = head && newestInEtcd(tail ? entriesIn(tail) : [], head);
     const unstored = newest && unstoredAfter(stored, newest);
@@ -268,28 +268,28 @@ export class EtcdLedger extends Ledger {
       return { end: stored, revision, unstored: [], tailed, resumption: resumption(stored, head) };
     throw new ProblemError('unavailable', {
       detail:
-        'the head of the journal in etcd cannot be read and no entry is stored: it was damaged, or made by another version',
+        'the head of the audit log in etcd cannot be read and no entry is stored: it was damaged, or made by another version',
     });
   }
 }
 
-/** Entries in a key of the journal, oldest first; what cannot be read is none. */
-function entriesIn({ key, value }: { key: string; value?: Buffer }): readonly JournalEntry[] {
+/** Entries in a key of the audit log, oldest first; what cannot be read is none. */
+function entriesIn({ key, value }: { key: string; value?: Buffer }): readonly AuditLogEntry[] {
   if (key === TAIL) return readEntries(value?.toString('utf8') ?? '');
   const head = key === HEAD ? readEntry(value?.toString('utf8') ?? '') : undefined;
   return head ? [head] : [];
 }
 
-function tailWrite(tail: readonly JournalEntry[]): Write {
+function tailWrite(tail: readonly AuditLogEntry[]): Write {
   if (tail.length === 0) return { type: 'delete', key: TAIL };
   return { type: 'put', key: TAIL, value: JSON.stringify(tail) };
 }
 
 /** etcd was restored, or somebody wrote its head: the signed entries are right, and say what was found. */
-function resumption(stored: JournalPoint, head: JournalEntry | undefined): JournalDraft {
+function resumption(stored: AuditLogPoint, head: AuditLogEntry | undefined): AuditLogDraft {
   return {
     by: SYSTEM,
-    action: 'journal.resumed',
+    action: 'audit-log.resumed',
     target: `after ${stored.seq}`,
     detail: head ? { foundSeq: head.seq, foundHash: head.hash } : { found: 'nothing readable' },
   };

@@ -42,7 +42,7 @@ export class FleetEditor {
       const state = this.fleet.whole();
       const decided = await decide(state);
       if (!decided) return undefined;
-      ({ target } = decided.journal);
+      ({ target } = decided.auditLog);
       const change = this.#checked(state, decided, overrideUnreadable);
       const result = await this.ledger.commit(change);
       await this.fleet.reached(result.revision, CATCH_UP_MS);

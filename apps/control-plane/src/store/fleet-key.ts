@@ -7,7 +7,7 @@ export type FleetKey =
         'policy' | 'group' | 'node' | 'suspension' | 'exception' | 'revocation' | 'redirect';
       readonly name: string;
     }
-  | { readonly kind: 'hostKey' }
+  | { readonly kind: 'channelKey' }
   | { readonly kind: 'other' };
 
 const NAMED = [
@@ -25,5 +25,5 @@ export function parseFleetKey(key: string): FleetKey {
   for (const [prefix, kind] of NAMED) {
     if (key.startsWith(prefix)) return { kind, name: key.slice(prefix.length) };
   }
-  return key.startsWith(etcdKeys.keys) ? { kind: 'hostKey' } : { kind: 'other' };
+  return key.startsWith(etcdKeys.keys) ? { kind: 'channelKey' } : { kind: 'other' };
 }

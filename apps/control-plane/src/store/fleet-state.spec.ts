@@ -8,7 +8,7 @@ import {
   policyRecord,
   put,
   putGroup,
-  putHostKey,
+  putChannelKey,
   putNode,
   putPolicy,
   putRevocation,
@@ -105,15 +105,19 @@ describe('the fleet in memory', () => {
   it('holds the keys of a host of each epoch until they go, and finds them among those of others', () => {
     const keys = new FleetState(testKeks);
     const others = Array.from({ length: 500 }, (_, at) => at.toString(16).padStart(64, '0'));
-    const puts = [...others.map((id) => putHostKey(id)), putHostKey(ID1), putHostKey(ID1, '2')];
+    const puts = [
+      ...others.map((id) => putChannelKey(id)),
+      putChannelKey(ID1),
+      putChannelKey(ID1, '2'),
+    ];
     keys.apply(changes(11n, puts));
     expect([...keys.epochsOf(ID1)].sort()).toEqual(['1', '2']);
     expect(stepsOf(() => keys.epochsOf(ID1))).toBeLessThan(20);
     keys.apply(changes(12n, [], [etcdKeys.key(ID1, 'epoch-2')]));
     expect(keys.epochsOf(ID1)).toEqual(['1']);
-    expect([keys.hostKey(ID1, '2'), keys.hostKey(ID1, '1')?.epoch]).toEqual([undefined, '1']);
-    expect(keys.hostKeysNotUnder(testKeks.id)).toEqual([]);
-    expect(keys.hostKeysNotUnder('another')).toHaveLength(501);
+    expect([keys.channelKey(ID1, '2'), keys.channelKey(ID1, '1')?.epoch]).toEqual([undefined, '1']);
+    expect(keys.channelKeysNotUnder(testKeks.id)).toEqual([]);
+    expect(keys.channelKeysNotUnder('another')).toHaveLength(501);
   });
 
   it('leaves a paused policy out of rule sets, and keeps what was deleted for its number only', () => {

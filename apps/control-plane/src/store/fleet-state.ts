@@ -2,7 +2,11 @@ import { etcdKeys, type WatchMessage, type WatchSnapshot } from '#etcd';
 import { TargetIndex, type LabelSelector, type RuleSet } from '#policy-model';
 import { decodeException, type ExceptionRecord } from '../records/exception.record.js';
 import { decodeGroup, type GroupRecord } from '../records/group.record.js';
-import { decodeHostKey, hostKeyPurpose, type HostKeyRecord } from '../records/host-key.record.js';
+import {
+  decodeChannelKey,
+  channelKeyPurpose,
+  type ChannelKeyRecord,
+} from '../records/channel-key.record.js';
 import type { KeyEncryptionKeys } from '../records/key-encryption-keys.js';
 import { decodeNode, type Enrollment, type NodeRecord } from '../records/node.record.js';
 import { decodeRevocation, type RevocationRecord } from '../records/revocation.record.js';
@@ -54,13 +58,13 @@ export class FleetState {
   readonly unreadable = new Map<string, string>();
   readonly #nodeNames = new Map<string, string>();
   /** By epoch and node id. */
-  readonly #hostKeys = new Map<string, Map<string, HostKeyRecord>>();
+  readonly #channelKeys = new Map<string, Map<string, ChannelKeyRecord>>();
   /** Of each key, also of those that cannot be read: when it was last written. */
   readonly revisions = new Map<string, bigint>();
   #revision = 0n;
   #taken = 0;
 
-  /** With the keys that open host keys: each is opened once, when it is read. Without them it holds none. */
+  /** With the keys that open channel keys: each is opened once, when it is read. Without them it holds none. */
   constructor(private readonly keks?: KeyEncryptionKeys) {}
 
   get revision(): bigint {
@@ -150,24 +154,24 @@ export class FleetState {
     return this.revocationOf(enrollment?.nodeId) ? undefined : enrollment;
   }
 
-  hostKey(nodeId: string, epoch: string): HostKeyRecord | undefined {
-    return this.#hostKeys.get(epoch)?.get(nodeId);
+  channelKey(nodeId: string, epoch: string): ChannelKeyRecord | undefined {
+    return this.#channelKeys.get(epoch)?.get(nodeId);
   }
 
-  /** Host keys that lie in etcd under another key than this one, each with the revision at which it was read. */
-  hostKeysNotUnder(kek: string): readonly (HostKeyRecord & { readonly revision: bigint })[] {
-    return [...this.#hostKeys.values()]
+  /** Channel keys that lie in etcd under another key than this one, each with the revision at which it was read. */
+  channelKeysNotUnder(kek: string): readonly (ChannelKeyRecord & { readonly revision: bigint })[] {
+    return [...this.#channelKeys.values()]
       .flatMap((keys) => [...keys.values()])
       .filter((record) => record.kek !== kek)
       .map((record) => ({ ...record, revision: this.#revisionOf(record) }));
   }
 
-  /** Epochs for which there is a host key of this node. */
+  /** Epochs for which there is a channel key of this node. */
   epochsOf(nodeId: string): readonly string[] {
-    return [...this.#hostKeys.keys()].filter((epoch) => this.hostKey(nodeId, epoch));
+    return [...this.#channelKeys.keys()].filter((epoch) => this.channelKey(nodeId, epoch));
   }
-  #revisionOf({ nodeId, epoch }: HostKeyRecord): bigint {
-    return this.revisions.get(etcdKeys.key(nodeId, hostKeyPurpose(epoch))) ?? 0n;
+  #revisionOf({ nodeId, epoch }: ChannelKeyRecord): bigint {
+    return this.revisions.get(etcdKeys.key(nodeId, channelKeyPurpose(epoch))) ?? 0n;
   }
 
   #replace({ items, isOtherHistory }: WatchSnapshot, affected: Affected): void {
@@ -186,7 +190,7 @@ export class FleetState {
     if (parsed.kind === 'other') return;
     this.revisions.set(put.key, put.revision);
     try {
-      if (parsed.kind === 'hostKey') this.#putHostKey(put, affected);
+      if (parsed.kind === 'channelKey') this.#putChannelKey(put, affected);
       else this.#putNamed(parsed.kind, parsed.name, put, affected);
       this.unreadable.delete(put.key);
     } catch (error) {
@@ -237,8 +241,8 @@ export class FleetState {
       case 'revocation':
         // Nothing of ours removes one, so whoever did must not have let a host in by it.
         return;
-      case 'hostKey':
-        return this.#dropHostKey(key, affected);
+      case 'channelKey':
+        return this.#dropChannelKey(key, affected);
       case 'other':
         return;
     }
@@ -331,21 +335,21 @@ export class FleetState {
     affected.add(this.index.removeGroup(name));
   }
 
-  #putHostKey({ value }: Put, affected: Affected): void {
+  #putChannelKey({ value }: Put, affected: Affected): void {
     if (!this.keks) return;
-    const record = decodeHostKey(value, this.keks);
-    const keys = this.#hostKeys.get(record.epoch) ?? new Map<string, HostKeyRecord>();
-    this.#hostKeys.set(record.epoch, keys.set(record.nodeId, record));
+    const record = decodeChannelKey(value, this.keks);
+    const keys = this.#channelKeys.get(record.epoch) ?? new Map<string, ChannelKeyRecord>();
+    this.#channelKeys.set(record.epoch, keys.set(record.nodeId, record));
     const node = this.#nodeNames.get(record.nodeId);
     if (node !== undefined) affected.nodes.add(node);
   }
 
   /** Whoever it was of is to be given another one. */
-  #dropHostKey(key: string, affected: Affected): void {
-    const { nodeId, epoch } = hostKeyOf(key);
-    const keys = this.#hostKeys.get(epoch);
+  #dropChannelKey(key: string, affected: Affected): void {
+    const { nodeId, epoch } = channelKeyOf(key);
+    const keys = this.#channelKeys.get(epoch);
     keys?.delete(nodeId);
-    if (keys?.size === 0) this.#hostKeys.delete(epoch);
+    if (keys?.size === 0) this.#channelKeys.delete(epoch);
     const node = this.#nodeNames.get(nodeId);
     if (node !== undefined) affected.nodes.add(node);
   }
@@ -367,7 +371,7 @@ function isActive(stored: Stored<PolicyRecord>): stored is ActivePolicy {
   );
 }
 
-function hostKeyOf(key: string): { readonly nodeId: string; readonly epoch: string } {
+function channelKeyOf(key: string): { readonly nodeId: string; readonly epoch: string } {
   const [nodeId = '', purpose = ''] = key.split('/').slice(-2);
   return { nodeId, epoch: purpose.replace(/^epoch-/, '') };
 }

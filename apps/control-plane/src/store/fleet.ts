@@ -22,7 +22,7 @@ export class Fleet {
   readonly #views = new FleetViews();
   #waiters: Waiter[] = [];
 
-  /** With the keys that open host keys. */
+  /** With the keys that open channel keys. */
   constructor(keks: KeyEncryptionKeys) {
     this.state = new FleetState(keks);
   }

@@ -1,32 +1,32 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
-  JOURNAL_START,
+  AUDIT_LOG_START,
   generateSigningKey,
-  journalEntry,
-  journalHeadName,
+  auditLogEntry,
+  auditLogHeadName,
   loadSigner,
-  signJournalHead,
+  signAuditLogHead,
   signRestoration,
-  signStatement,
-  type HostStatement,
-  type JournalEntry,
+  signStatus,
+  type HostSignedStatus,
+  type AuditLogEntry,
   type SignedDocument,
 } from '#bundle';
 import { Log } from '#observability';
 import { SystemClock } from '../http/clock.js';
 import type { Trust } from '../config/trust.js';
 import { heapGrowthMiB } from '../testing/heap-growth.js';
-import { HeldHeads, StatementSource, journalAlarmWords, type Witness } from './held-heads.js';
-import { SignedJournal } from './signed-journal.js';
-import { SqliteJournalStore } from './sqlite-journal.store.js';
+import { HeldHeads, SignedStatusSource, auditLogAlarmWords, type Witness } from './held-heads.js';
+import { SignedAuditLog } from './signed-audit-log.js';
+import { SqliteAuditLogStore } from './sqlite-audit-log.store.js';
 
 const LOOK_MS = 5_000;
 const online = loadSigner(generateSigningKey().privateKey);
 const [web1, web2] = [host('web1'), host('web2')];
 
 /** What lies beside reports. */
-class Beside extends StatementSource {
-  readonly statements = new Map<string, SignedDocument>();
+class Beside extends SignedStatusSource {
+  readonly signedStatuses = new Map<string, SignedDocument>();
   readonly asked: string[] = [];
   away = false;
 
@@ -34,26 +34,26 @@ class Beside extends StatementSource {
     if (this.away) return Promise.reject(new Error('away'));
     this.asked.push(...nodeIds);
     const found = nodeIds.flatMap((nodeId) => {
-      const statement = this.statements.get(nodeId);
-      return statement ? [[nodeId, statement] as const] : [];
+      const signedStatus = this.signedStatuses.get(nodeId);
+      return signedStatus ? [[nodeId, signedStatus] as const] : [];
     });
     return Promise.resolve(new Map(found));
   }
 }
 
-let store: SqliteJournalStore;
+let store: SqliteAuditLogStore;
 let beside: Beside;
 let root: { version: number; online: { keyid: string; key: string }[] };
-let journal: SignedJournal;
+let auditLog: SignedAuditLog;
 let heads: HeldHeads;
 let now: number;
 beforeEach(() => {
-  store = new SqliteJournalStore(':memory:');
-  journal = new SignedJournal(store, online, new SystemClock());
+  store = new SqliteAuditLogStore(':memory:');
+  auditLog = new SignedAuditLog(store, online, new SystemClock());
   beside = new Beside();
   root = { version: 1, online: [{ keyid: online.keyid, key: online.key }] };
   const trust = { root: { document: root } } as unknown as Trust;
-  heads = new HeldHeads(journal, beside, trust, new Log({ write: () => undefined }));
+  heads = new HeldHeads(auditLog, beside, trust, new Log({ write: () => undefined }));
   now = 1_000_000;
 });
 afterEach(() => store.close());
@@ -61,56 +61,58 @@ afterEach(() => store.close());
 /** Looks twice: what is found once may be a replica that lags. */
 async function alarm(): Promise<string | undefined> {
   for (let i = 0; i < 2; i += 1) await heads.look((now += LOOK_MS));
-  return heads.alarm && journalAlarmWords(heads.alarm);
+  return heads.alarm && auditLogAlarmWords(heads.alarm);
 }
 
-async function write(count: number, story = 'true'): Promise<readonly JournalEntry[]> {
-  const written: JournalEntry[] = [];
+async function write(count: number, story = 'true'): Promise<readonly AuditLogEntry[]> {
+  const written: AuditLogEntry[] = [];
   while (written.length < count) {
-    const entry = entryAfter(await journal.end(), story);
-    await journal.keep(entry);
+    const entry = entryAfter(await auditLog.end(), story);
+    await auditLog.keep(entry);
     written.push(entry);
   }
   return written;
 }
 
-const headOf = ({ seq, hash }: JournalEntry, signer = online) =>
-  signJournalHead({ v: 1, seq, hash, at: 1 }, signer);
+const headOf = ({ seq, hash }: AuditLogEntry, signer = online) =>
+  signAuditLogHead({ v: 1, seq, hash, at: 1 }, signer);
 
 describe('heads that hosts have seen', () => {
-  it('raise no alarm where the journal leads to them', async () => {
+  it('raise no alarm where the audit log leads to them', async () => {
     const [first, , third] = await write(5);
-    say(web1, [headOf(first as JournalEntry), headOf(third as JournalEntry)]);
+    say(web1, [headOf(first as AuditLogEntry), headOf(third as AuditLogEntry)]);
     expect(await alarm()).toBeUndefined();
   });
 
-  it('raise an alarm where the journal was cut off, which names host, entry and end', async () => {
-    const seen = (await write(5)).at(-1) as JournalEntry;
+  it('raise an alarm where the audit log was cut off, which names host, entry and end', async () => {
+    const seen = (await write(5)).at(-1) as AuditLogEntry;
     say(web1, [headOf(seen)]);
     say(web2, [headOf(seen)]);
     await store.setAside(3);
-    expect(await alarm()).toMatch(/host web1 and 1 more saw entry 5, .* but the journal ends at 3/);
+    expect(await alarm()).toMatch(
+      /host web1 and 1 more saw entry 5, .* but the audit log ends at 3/,
+    );
   });
 
-  it('raise an alarm where the journal was rewritten, also beyond them', async () => {
-    const seen = (await write(3)).at(-1) as JournalEntry;
+  it('raise an alarm where the audit log was rewritten, also beyond them', async () => {
+    const seen = (await write(3)).at(-1) as AuditLogEntry;
     say(web1, [headOf(seen)]);
     await store.setAside(1);
     await write(6, 'another');
-    expect(await alarm()).toMatch(/saw entry 3, .* but the journal has another one, or none/);
+    expect(await alarm()).toMatch(/saw entry 3, .* but the audit log has another one, or none/);
   });
 
   describe('where hosts enrolled at many times', () => {
     const COUNT = 1_000;
     let read: number;
-    let written: readonly JournalEntry[];
+    let written: readonly AuditLogEntry[];
     beforeEach(async () => {
       written = await write(COUNT);
       for (const [n, entry] of written.entries()) say(host(`h${n}`), [headOf(entry)]);
-      // As many looks as it takes to read all statements, and to compare all of them.
+      // As many looks as it takes to read all signed statuses, and to compare all of them.
       for (let n = 0; n < COUNT / 64 + COUNT / 256 + 2; n += 1) await heads.look((now += LOOK_MS));
-      const leadsTo = journal.leadsTo.bind(journal);
-      journal.leadsTo = (point) => {
+      const leadsTo = auditLog.leadsTo.bind(auditLog);
+      auditLog.leadsTo = (point) => {
         read += 1;
         return leadsTo(point);
       };
@@ -127,14 +129,14 @@ describe('heads that hosts have seen', () => {
       expect(reads.reduce((sum, each) => sum + each)).toBe(4 * 64 + COUNT - 64);
     });
 
-    it('raise an alarm at the second look where the journal was cut off', async () => {
+    it('raise an alarm at the second look where the audit log was cut off', async () => {
       await store.setAside(COUNT - 1);
-      expect(await alarm()).toMatch(/host h999 saw entry 1000, .* but the journal ends at 999/);
+      expect(await alarm()).toMatch(/host h999 saw entry 1000, .* but the audit log ends at 999/);
     });
 
     it('raise an alarm within a turn where one entry among the older ones was exchanged', async () => {
-      const real = journal.leadsTo.bind(journal);
-      journal.leadsTo = (point) => (point.seq === 300 ? Promise.resolve(false) : real(point));
+      const real = auditLog.leadsTo.bind(auditLog);
+      auditLog.leadsTo = (point) => (point.seq === 300 ? Promise.resolve(false) : real(point));
       let looks = 0;
       while (heads.alarm === undefined && looks < 10) {
         await heads.look((now += LOOK_MS));
@@ -149,42 +151,42 @@ describe('heads that hosts have seen', () => {
 
   describe('after a restore from a backup', () => {
     const restoration = { v: 1, backupAt: 1, restoredAt: 5, revision: 1, goesOnAt: 2 } as const;
-    /** The entry that tells of it, by this key's word; the end of the journal is `kept` then. */
+    /** The entry that tells of it, by this key's word; the end of the audit log is `kept` then. */
     const restore = async (kept: number, by = online) => {
       await store.setAside(kept);
-      const { hash: _, ...content } = entryAfter(await journal.end());
+      const { hash: _, ...content } = entryAfter(await auditLog.end());
       const detail = { restoration: signRestoration(restoration, by) };
-      await journal.keep(journalEntry({ ...content, action: 'journal.restored', detail }));
+      await auditLog.keep(auditLogEntry({ ...content, action: 'audit-log.restored', detail }));
     };
 
     it('raise no alarm for what it lost, but for what is cut off since', async () => {
-      const seen = (await write(5)).at(-1) as JournalEntry;
+      const seen = (await write(5)).at(-1) as AuditLogEntry;
       say(web1, [headOf(seen)]);
       await restore(3);
       await write(6, 'another');
       expect(await alarm()).toBeUndefined();
-      const { seq, hash } = await journal.end();
-      say(web2, [signJournalHead({ v: 1, seq, hash, at: 6 }, online)]);
+      const { seq, hash } = await auditLog.end();
+      say(web2, [signAuditLogHead({ v: 1, seq, hash, at: 6 }, online)]);
       await store.setAside(6);
       expect(await alarm()).toMatch(/host web2 saw entry 10/);
     });
 
     it('raise one where somebody else than the online key says that there was a restore', async () => {
-      const seen = (await write(5)).at(-1) as JournalEntry;
+      const seen = (await write(5)).at(-1) as AuditLogEntry;
       say(web1, [headOf(seen)]);
       await restore(3, loadSigner(generateSigningKey().privateKey));
       expect(await alarm()).toMatch(/host web1 saw entry 5/);
     });
   });
 
-  it('raise it at the second look only, and end it where the journal leads to them again', async () => {
-    const seen = entryAfter(await journal.end());
+  it('raise it at the second look only, and end it where the audit log leads to them again', async () => {
+    const seen = entryAfter(await auditLog.end());
     say(web1, [headOf(seen)]);
     expect(await heads.look((now += LOOK_MS))).toBe(false);
     expect(heads.alarm).toBeUndefined();
     expect(await heads.look((now += LOOK_MS))).toBe(true);
     expect(heads.alarm).toBeDefined();
-    await journal.keep(seen);
+    await auditLog.keep(seen);
     expect(await heads.look((now += LOOK_MS))).toBe(true);
     expect(heads.alarm).toBeUndefined();
   });
@@ -205,23 +207,23 @@ describe('heads that hosts have seen', () => {
     ['without a payload', 'x'],
     ['whose payload is no JSON', Buffer.from('{').toString('base64')],
     ['without heads', payloadOf({})],
-    ['with more heads than a host keeps', payloadOf({ journal: many() })],
-  ])('stay what a host has said, whatever statement comes %s', async (_title, payload) => {
+    ['with more heads than a host keeps', payloadOf({ auditLog: many() })],
+  ])('stay what a host has said, whatever signed status comes %s', async (_title, payload) => {
     await write(2);
     say(web1, [headOf(ahead())]);
     expect(await alarm()).toBeDefined();
-    const statement = beside.statements.get(web1.witness.nodeId) as SignedDocument;
-    beside.statements.set(web1.witness.nodeId, { ...statement, payload });
+    const signedStatus = beside.signedStatuses.get(web1.witness.nodeId) as SignedDocument;
+    beside.signedStatuses.set(web1.witness.nodeId, { ...signedStatus, payload });
     expect(await alarm()).toBeDefined();
     heads.take(web1.witness, []);
     expect(await alarm()).toBeUndefined();
-    heads.take(web1.witness, [journalHeadName(headOf(ahead()))]);
+    heads.take(web1.witness, [auditLogHeadName(headOf(ahead()))]);
     expect(await alarm()).toBeUndefined();
   });
 
   it('are read of one of the hosts that hold the same ones, and once', async () => {
     const seen = (await write(3)).map((entry) => headOf(entry));
-    const names = seen.map(journalHeadName);
+    const names = seen.map(auditLogHeadName);
     const hosts = Array.from({ length: 20 }, (_, i) => ({ ...host(`h${i}`), names }));
     for (const each of hosts) {
       say(each, seen);
@@ -235,11 +237,11 @@ describe('heads that hosts have seen', () => {
   });
 
   it('are read though others name the same ones and have none of them', async () => {
-    const seen = headOf((await write(3)).at(-1) as JournalEntry);
+    const seen = headOf((await write(3)).at(-1) as AuditLogEntry);
     for (let i = 0; i < 5; i += 1) {
       const liar = host(`liar${i}`);
       say(liar, []);
-      heads.take(liar.witness, [journalHeadName(seen)]);
+      heads.take(liar.witness, [auditLogHeadName(seen)]);
     }
     say(web1, [seen]);
     await store.setAside(1);
@@ -247,8 +249,8 @@ describe('heads that hosts have seen', () => {
     expect(heads.alarm?.seen.seq).toBe(3);
   });
 
-  it('are judged by what was read before, while statements cannot be read', async () => {
-    const seen = (await write(5)).at(-1) as JournalEntry;
+  it('are judged by what was read before, while signed statuses cannot be read', async () => {
+    const seen = (await write(5)).at(-1) as AuditLogEntry;
     say(web1, [headOf(seen)]);
     await alarm();
     beside.away = true;
@@ -273,14 +275,18 @@ describe('heads that hosts have seen', () => {
   it('take no room where a host makes them up, however long they are', async () => {
     const makeUp = async () => {
       for (let made = 0; made < 30; made += 1) {
-        // Four characters of a statement that are eleven when they are written anew.
-        const journal = `{"journal":[[${made}${',1e9'.repeat(150_000)}]]}`;
-        const payload = Buffer.from(journal).toString('base64');
-        beside.statements.set(web1.witness.nodeId, { payloadType: '', payload, signatures: [] });
+        // Four characters of a signed status that are eleven when they are written anew.
+        const auditLog = `{"auditLog":[[${made}${',1e9'.repeat(150_000)}]]}`;
+        const payload = Buffer.from(auditLog).toString('base64');
+        beside.signedStatuses.set(web1.witness.nodeId, {
+          payloadType: '',
+          payload,
+          signatures: [],
+        });
         heads.take(web1.witness, [String(made).padStart(32, '0')]);
         await heads.look((now += LOOK_MS));
       }
-      beside.statements.clear();
+      beside.signedStatuses.clear();
     };
     expect(await heapGrowthMiB(makeUp)).toBeLessThan(10);
   });
@@ -310,16 +316,16 @@ function host(node: string): Host {
 
 /** Signs it, and reports the names. */
 function say(by: Host, said: readonly unknown[]): void {
-  beside.statements.set(by.witness.nodeId, signed(by, said));
-  heads.take(by.witness, said.map(journalHeadName));
+  beside.signedStatuses.set(by.witness.nodeId, signed(by, said));
+  heads.take(by.witness, said.map(auditLogHeadName));
 }
 
 function signed({ signer, witness: { nodeId } }: Host, said: readonly unknown[]): SignedDocument {
-  const statement: HostStatement = {
+  const signedStatus: HostSignedStatus = {
     ...{ v: 1, nodeId, bootedAt: 1, sequence: 1, at: 1, asOf: 1, rootVersion: 1 },
-    ...{ enforcer: 'observe', mode: 'enforce', qualifiers: [], policies: [], journal: said },
+    ...{ enforcer: 'observe', mode: 'enforce', conditions: [], policies: [], auditLog: said },
   };
-  return signStatement(statement, signer);
+  return signStatus(signedStatus, signer);
 }
 
 function payloadOf(content: object): string {
@@ -330,13 +336,13 @@ function many(): readonly unknown[] {
   return Array.from({ length: 7 }, () => headOf(ahead()));
 }
 
-/** One that the journal has not. */
-function ahead(): JournalEntry {
-  return entryAfter({ seq: 8_999, hash: JOURNAL_START.hash });
+/** One that the audit log has not. */
+function ahead(): AuditLogEntry {
+  return entryAfter({ seq: 8_999, hash: AUDIT_LOG_START.hash });
 }
 
-function entryAfter(end: { seq: number; hash: string }, story = 'true'): JournalEntry {
-  return journalEntry({
+function entryAfter(end: { seq: number; hash: string }, story = 'true'): AuditLogEntry {
+  return auditLogEntry({
     ...{ v: 1, seq: end.seq + 1, time: '2026-03-01T12:00:00.000Z', actor: 'admin', source: '' },
     ...{ action: 'apply', object: story, revision: '1', outcome: 'done', detail: {} },
     prev: end.hash,

@@ -2,15 +2,15 @@ import { randomInt } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import {
   RefusedError,
-  journalHeadName,
+  auditLogHeadName,
   limits,
-  verifyJournalHead,
-  type JournalPoint,
+  verifyAuditLogHead,
+  type AuditLogPoint,
   type SignedDocument,
 } from '#bundle';
 import { Log } from '#observability';
 import { Trust } from '../config/trust.js';
-import { SignedJournal } from './signed-journal.js';
+import { SignedAuditLog } from './signed-audit-log.js';
 
 /** A host of which a report came, sealed with its key. */
 export interface Witness {
@@ -18,18 +18,18 @@ export interface Witness {
   readonly nodeId: string;
 }
 
-/** Where statements of hosts are read; one that is none is not given out. Rejects where it cannot be asked. */
-export abstract class StatementSource {
+/** Where signed statuses of hosts are read; one that is none is not given out. Rejects where it cannot be asked. */
+export abstract class SignedStatusSource {
   abstract of(nodeIds: readonly string[]): Promise<ReadonlyMap<string, SignedDocument>>;
 }
 
-/** Hosts have seen another journal than this one. */
-export interface JournalAlarm {
+/** Hosts have seen another audit log than this one. */
+export interface AuditLogAlarm {
   readonly node: string;
   /** Other hosts that have too. */
   readonly others: number;
-  /** The newest head that this journal does not lead to. */
-  readonly seen: JournalPoint;
+  /** The newest head that this audit log does not lead to. */
+  readonly seen: AuditLogPoint;
   /** Number of the last entry here. */
   readonly end: number;
 }
@@ -40,28 +40,28 @@ interface Held {
   readonly names: readonly string[];
 }
 
-interface SignedHead extends JournalPoint {
+interface SignedHead extends AuditLogPoint {
   /** When it was signed, in ms since 1970. */
   readonly at: number;
   readonly keyids: readonly string[];
 }
 
 const LOOK_EVERY_MS = 5_000;
-/** Statements that are read at a look. */
+/** Signed statuses that are read at a look. */
 const READ_AT_ONCE = 64;
 /** Heads that are compared at each look, the newest ones, and how many of the older ones have their turn. */
 const NEWEST = 64;
 const IN_TURN = 256;
-/** With as many signatures as a document may have. One that a host makes up may be as long as a statement. */
+/** With as many signatures as a document may have. One that a host makes up may be as long as a signed status. */
 const MAX_HEAD_CHARS = 4_096;
 
 /**
- * Compares the heads that hosts have seen with the journal: one that it does not lead to proves that it was cut off or
+ * Compares the heads that hosts have seen with the audit log: one that it does not lead to proves that it was cut off or
  * rewritten, unless the online key's word of a restore tells that it was lost. Reports have the names of heads alone,
- * mostly the same ones: where one is new, the statement of one host is read, so that work goes with the heads and not with
+ * mostly the same ones: where one is new, the signed status of one host is read, so that work goes with the heads and not with
  * the hosts. Of many heads, as of hosts that enrolled over years, those that are not among the newest are compared in turn.
  * A host cannot make a head up, since the online key signed it: so the host's own signature is left to who asks for
- * statements. A replica that lags behind another one for a moment is no proof, so that an alarm is raised at the second
+ * signed statuses. A replica that lags behind another one for a moment is no proof, so that an alarm is raised at the second
  * look that finds it.
  */
 @Injectable()
@@ -70,23 +70,23 @@ export class HeldHeads {
   /** By name, those that some host has; undefined: none that an online key of this version of the root document signed. */
   #heads: ReadonlyMap<string, SignedHead | undefined> = new Map();
   #rootVersion = 0;
-  /** Names of those that this journal did not lead to at the last look. */
+  /** Names of those that this audit log did not lead to at the last look. */
   #strange: ReadonlySet<string> = new Set();
   /** Where the next turn of older heads begins. */
   #turn = 0;
   #suspected = false;
   #looking = false;
   #lookedAtMs: number | undefined;
-  #alarm: JournalAlarm | undefined;
+  #alarm: AuditLogAlarm | undefined;
 
   constructor(
-    private readonly journal: SignedJournal,
-    private readonly statements: StatementSource,
+    private readonly auditLog: SignedAuditLog,
+    private readonly signedStatuses: SignedStatusSource,
     private readonly trust: Trust,
     private readonly log: Log,
   ) {}
 
-  get alarm(): JournalAlarm | undefined {
+  get alarm(): AuditLogAlarm | undefined {
     return this.#alarm;
   }
 
@@ -118,16 +118,16 @@ export class HeldHeads {
   async #readNew(): Promise<void> {
     const heads = this.#kept();
     const holders = this.#holders();
-    for (const { payload } of await this.#statementsOf(toAsk(holders, heads)))
+    for (const { payload } of await this.#signedStatusesOf(toAsk(holders, heads)))
       for (const signed of headsIn(payload)) this.#readOne(signed, heads);
     const used = new Set(holders.keys().flatMap((names) => names));
     this.#heads = new Map(heads.entries().filter(([name]) => used.has(name)));
   }
 
   /** Each for itself: hosts may be on several Redis, of which one is away. What was read before is judged meanwhile. */
-  async #statementsOf(nodeIds: ReadonlySet<string>): Promise<readonly SignedDocument[]> {
+  async #signedStatusesOf(nodeIds: ReadonlySet<string>): Promise<readonly SignedDocument[]> {
     const answers = await Promise.allSettled(
-      [...nodeIds].map((nodeId) => this.statements.of([nodeId])),
+      [...nodeIds].map((nodeId) => this.signedStatuses.of([nodeId])),
     );
     return answers.flatMap((answer) => {
       if (answer.status === 'fulfilled') return [...answer.value.values()];
@@ -152,15 +152,15 @@ export class HeldHeads {
     return holders;
   }
 
-  #judge(found: JournalAlarm | undefined): boolean {
+  #judge(found: AuditLogAlarm | undefined): boolean {
     const before = this.#alarm !== undefined;
     this.#alarm = this.#suspected ? found : undefined;
     this.#suspected = found !== undefined;
     return before !== (this.#alarm !== undefined);
   }
 
-  async #find(): Promise<JournalAlarm | undefined> {
-    const end = (await this.journal.end()).seq;
+  async #find(): Promise<AuditLogAlarm | undefined> {
+    const end = (await this.auditLog.end()).seq;
     const known = [...this.#heads.values()].filter((head) => head !== undefined);
     const strange = await this.#strangeOf(known);
     this.#strange = strange;
@@ -176,18 +176,18 @@ export class HeldHeads {
     return { node: first.node, others: found.length - 1, seen: { seq, hash }, end };
   }
 
-  /** Names of those that this journal does not lead to, as far as they are due. */
+  /** Names of those that this audit log does not lead to, as far as they are due. */
   async #strangeOf(heads: readonly SignedHead[]): Promise<ReadonlySet<string>> {
     // Heads of a key that the root document has taken back prove nothing any more.
     const keys = new Set(this.trust.root.document.online.map(({ keyid }) => keyid));
-    const restorations = await this.journal.restorations();
+    const restorations = await this.auditLog.restorations();
     // What a restore lost was signed before it, and its number was given again since.
     const isLost = ({ seq, at }: SignedHead): boolean =>
       restorations.some((told) => seq >= told.seq && at <= told.restoredAt);
     const counting = heads.filter(({ keyids }) => keyids.some((keyid) => keys.has(keyid)));
     const strange = new Set<string>();
     for (const head of this.#due(counting))
-      if (!isLost(head) && !(await this.journal.leadsTo(head))) strange.add(nameOf(head));
+      if (!isLost(head) && !(await this.auditLog.leadsTo(head))) strange.add(nameOf(head));
     return strange;
   }
 
@@ -208,9 +208,9 @@ export class HeldHeads {
 
   #readOne(signed: unknown, into: Map<string, SignedHead | undefined>): void {
     if (JSON.stringify(signed).length > MAX_HEAD_CHARS) return;
-    const name = unlessRefused(() => journalHeadName(signed));
+    const name = unlessRefused(() => auditLogHeadName(signed));
     if (name === undefined || into.has(name)) return;
-    const head = unlessRefused(() => verifyJournalHead(signed, this.trust.root.document.online));
+    const head = unlessRefused(() => verifyAuditLogHead(signed, this.trust.root.document.online));
     into.set(name, head && { ...head, keyids: keyidsOf(signed) });
   }
 }
@@ -239,12 +239,14 @@ function keyidsOf(signed: unknown): readonly string[] {
   return (signed as SignedDocument).signatures.map(({ keyid }) => keyid);
 }
 
-/** The heads in a statement, as they came; none where it holds no list of as many as a host may keep. */
+/** The heads in a signed status, as they came; none where it holds no list of as many as a host may keep. */
 function headsIn(payload: string): readonly unknown[] {
   try {
     const text = Buffer.from(payload, 'base64').toString('utf8');
-    const { journal } = JSON.parse(text) as { readonly journal?: unknown };
-    return Array.isArray(journal) && journal.length <= limits.journalHeadsPerHost ? journal : [];
+    const { auditLog } = JSON.parse(text) as { readonly auditLog?: unknown };
+    return Array.isArray(auditLog) && auditLog.length <= limits.auditLogHeadsPerHost
+      ? auditLog
+      : [];
   } catch {
     return [];
   }
@@ -263,13 +265,13 @@ function nameOf({ seq, hash, at }: SignedHead): string {
 }
 
 /** What an operator is told. */
-export function journalAlarmWords({ node, others, seen, end }: JournalAlarm): string {
+export function auditLogAlarmWords({ node, others, seen, end }: AuditLogAlarm): string {
   const more = others === 0 ? '' : ` and ${others} more`;
   const here =
-    seen.seq > end ? `the journal ends at ${end}` : 'the journal has another one, or none';
+    seen.seq > end ? `the audit log ends at ${end}` : 'the audit log has another one, or none';
   return (
     `host ${node}${more} saw entry ${seen.seq}, signed by the online key, but ${here}: it was cut off or rewritten. ` +
-    'Run hostward journal verify'
+    'Run hostward audit-log verify'
   );
 }
 

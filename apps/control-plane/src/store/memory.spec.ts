@@ -6,14 +6,14 @@ import {
   hostPolicy,
   nodeRecord,
   policyRecord,
-  putHostKey,
+  putChannelKey,
   putNode,
   putPolicy,
   snapshot,
   testKeks,
 } from '../testing/records.js';
-import { HeldHeads, StatementSource } from './held-heads.js';
-import type { SignedJournal } from './signed-journal.js';
+import { HeldHeads, SignedStatusSource } from './held-heads.js';
+import type { SignedAuditLog } from './signed-audit-log.js';
 import type { Trust } from '../config/trust.js';
 import { CloneWatch } from '../reports/clone-watch.js';
 import { parseReport } from '../reports/parse-report.js';
@@ -26,7 +26,7 @@ const POLICIES = 500;
 const hosts = Array.from({ length: HOSTS }, (_, at) => {
   const id = at.toString(16).padStart(64, '0');
   const labels = { env: 'prod', app: `app${at % POLICIES}`, rack: `rack${at % 40}` };
-  return [putNode(nodeRecord(`h${at}`, labels, id)), putHostKey(id)];
+  return [putNode(nodeRecord(`h${at}`, labels, id)), putChannelKey(id)];
 }).flat();
 const policies = (labelsOf: (at: number) => Record<string, string>) =>
   Array.from({ length: POLICIES }, (_, at) =>
@@ -50,9 +50,9 @@ async function bytesOf(
 async function bytesOfReports(policies: number): Promise<number> {
   const growthMiB = await heapGrowthMiB(() => {
     const [delivered, clones] = [new ReportCache(), new CloneWatch()];
-    const none = {} as StatementSource;
+    const none = {} as SignedStatusSource;
     const heads = new HeldHeads(
-      {} as SignedJournal,
+      {} as SignedAuditLog,
       none,
       {} as Trust,
       new Log({ write: () => undefined }),
@@ -73,7 +73,7 @@ async function bytesOfReports(policies: number): Promise<number> {
 function reportOf(nodeId: string, sequence: number, policies: number): Uint8Array {
   const report: NodeReport = {
     ...{ v: 1, nodeId, sequence, bootedAt: '2026-11-30T12:00:00.000Z', nextWithinMs: 60_000 },
-    ...{ asOf: `2026-11-30T12:00:0${sequence}.000Z`, enforcer: 'bpf', qualifiers: [], drift: [] },
+    ...{ asOf: `2026-11-30T12:00:0${sequence}.000Z`, enforcer: 'bpf', conditions: [], drift: [] },
     applied: {
       epoch: '1',
       generation: '17',

@@ -2,23 +2,23 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { JOURNAL_START, brokenJournalAt, generateSigningKey, loadSigner } from '#bundle';
+import { AUDIT_LOG_START, brokenAuditLogAt, generateSigningKey, loadSigner } from '#bundle';
 import { EtcdStore, etcdKeys } from '#etcd';
 import { Log } from '#observability';
 import { startEtcd, type EtcdServer } from '#testing';
 import { SystemClock } from '../http/clock.js';
 import { EtcdLedger } from './etcd-ledger.js';
-import { SignedJournal } from './signed-journal.js';
-import { SqliteJournalStore } from './sqlite-journal.store.js';
+import { SignedAuditLog } from './signed-audit-log.js';
+import { SqliteAuditLogStore } from './sqlite-audit-log.store.js';
 import { leaveNote, tellOfRestore } from './restored-note.js';
 
-const [HEAD, TAIL] = [etcdKeys.journal('head'), etcdKeys.journal('tail')];
+const [HEAD, TAIL] = [etcdKeys.auditLog('head'), etcdKeys.auditLog('tail')];
 const signer = loadSigner(generateSigningKey().privateKey);
 const log = new Log({ level: 'error', write: () => undefined });
 const clock = new SystemClock();
 
 /** Takes what is there at the start, and nothing after it, so that etcd keeps what comes. */
-class SlowDisk extends SqliteJournalStore {
+class SlowDisk extends SqliteAuditLogStore {
   #syncs = 0;
 
   override sync(): Promise<void> {
@@ -30,7 +30,7 @@ class SlowDisk extends SqliteJournalStore {
 let server: EtcdServer;
 let etcd: EtcdStore;
 let folder: string;
-let stores: SqliteJournalStore[];
+let stores: SqliteAuditLogStore[];
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'hw-restored-'));
   stores = [];
@@ -44,18 +44,18 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-function open(name: string, Kind = SqliteJournalStore): SqliteJournalStore {
+function open(name: string, Kind = SqliteAuditLogStore): SqliteAuditLogStore {
   const store = new Kind(join(folder, name));
   stores.push(store);
   return store;
 }
-const signedOn = (store: SqliteJournalStore) => new SignedJournal(store, signer, clock);
-async function tell(store: SqliteJournalStore, ...targets: readonly string[]): Promise<void> {
+const signedOn = (store: SqliteAuditLogStore) => new SignedAuditLog(store, signer, clock);
+async function tell(store: SqliteAuditLogStore, ...targets: readonly string[]): Promise<void> {
   const ledger = new EtcdLedger(etcd, signedOn(store), clock, log);
   for (const target of targets) await ledger.record({ by: 'admin', action: 'apply', target });
 }
 
-describe('a journal in files whose etcd was restored', () => {
+describe('an audit log in files whose etcd was restored', () => {
   it.each([
     [['c'], ['x']],
     [['c', 'd', 'e'], ['x']],
@@ -79,10 +79,10 @@ describe('a journal in files whose etcd was restored', () => {
       const entries = await signedOn(restored).from(1, 100);
       expect(entries.slice(0, -1).map(({ object }) => object)).toEqual(['a', 'b', ...between]);
       expect(entries.at(-1)).toMatchObject({
-        action: 'journal.restored',
+        action: 'audit-log.restored',
         detail: { setAside: lost.length },
       });
-      expect(brokenJournalAt(JOURNAL_START, entries)).toBeUndefined();
+      expect(brokenAuditLogAt(AUDIT_LOG_START, entries)).toBeUndefined();
     },
   );
 });

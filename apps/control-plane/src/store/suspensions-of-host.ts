@@ -6,7 +6,7 @@ import type { SuspensionRecord } from '../records/suspension.record.js';
 export interface SuspensionsChange {
   readonly if: readonly Condition[];
   readonly then: readonly Write[];
-  /** Their ids, for the journal; undefined where there are none. */
+  /** Their ids, for the audit log; undefined where there are none. */
   readonly ids: readonly string[] | undefined;
 }
 

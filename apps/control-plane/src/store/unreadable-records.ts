@@ -9,7 +9,7 @@ const MAX_TOLD = 20;
 /**
  * A change that touches records which cannot be read here. Only who says so writes over them or deletes them: another
  * replica, of a newer version, may be able to read what stands there. What was expected of them is then that they are as
- * they were seen, and the journal names them.
+ * they were seen, and the audit log names them.
  */
 export function touchingUnreadable(
   state: FleetState,
@@ -21,14 +21,17 @@ export function touchingUnreadable(
   if (unread.length === 0) return change;
   if (!isMeant) throw unreadable(state, unread);
   const seen = new Map(unread.map((key) => [key, state.revisions.get(key)]));
-  const { journal } = change;
+  const { auditLog } = change;
   return {
     if: change.if.map((each) => {
       const modRevision = seen.get(each.key);
       return modRevision === undefined ? each : { key: each.key, modRevision };
     }),
     then: change.then,
-    journal: { ...journal, detail: { ...journal.detail, unreadable: unread.slice(0, MAX_TOLD) } },
+    auditLog: {
+      ...auditLog,
+      detail: { ...auditLog.detail, unreadable: unread.slice(0, MAX_TOLD) },
+    },
   };
 }
 

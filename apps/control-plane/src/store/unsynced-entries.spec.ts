@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { JOURNAL_START, journalEntry, type JournalEntry } from '#bundle';
+import { AUDIT_LOG_START, auditLogEntry, type AuditLogEntry } from '#bundle';
 import { Log } from '#observability';
 import { UnsyncedEntries } from './unsynced-entries.js';
 
@@ -103,10 +103,10 @@ describe('entries that are not synced', () => {
   });
 });
 
-function entry(seq: number, bytes = 1): JournalEntry {
-  return journalEntry({
+function entry(seq: number, bytes = 1): AuditLogEntry {
+  return auditLogEntry({
     ...{ v: 1, seq, time: '2026-03-01T12:00:00.000Z', actor: 'admin', source: '' },
     ...{ action: 'apply', object: 'x'.repeat(bytes), revision: '1', outcome: 'done' },
-    ...{ detail: {}, prev: JOURNAL_START.hash },
+    ...{ detail: {}, prev: AUDIT_LOG_START.hash },
   });
 }

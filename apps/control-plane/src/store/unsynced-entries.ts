@@ -1,6 +1,6 @@
-import type { JournalEntry } from '#bundle';
+import type { AuditLogEntry } from '#bundle';
 import type { Log } from '#observability';
-import { journalUnwritable } from './journal-unwritable.js';
+import { auditLogUnwritable } from './audit-log-unwritable.js';
 
 /** As many are put into etcd again with each entry that follows, until the disk has them. */
 const MAX_ENTRIES = 64;
@@ -12,7 +12,7 @@ const SYNC_WITHIN_MS = 5_000;
  * under way at a time, for all that were stored before it began, so that no write waits for the disk.
  */
 export class UnsyncedEntries {
-  readonly #entries: JournalEntry[] = [];
+  readonly #entries: AuditLogEntry[] = [];
   #bytes = 0;
   /** How often somebody else may have stored something, and up to which time a sync has covered it. */
   #doubted = 0;
@@ -26,7 +26,7 @@ export class UnsyncedEntries {
   ) {}
 
   /** Oldest first. */
-  get all(): readonly JournalEntry[] {
+  get all(): readonly AuditLogEntry[] {
     return [...this.#entries];
   }
 
@@ -36,7 +36,7 @@ export class UnsyncedEntries {
   }
 
   /** An entry that was stored. */
-  add(entry: JournalEntry): void {
+  add(entry: AuditLogEntry): void {
     this.#entries.push(entry);
     this.#bytes += JSON.stringify(entry).length;
     void this.#sync();
@@ -56,7 +56,7 @@ export class UnsyncedEntries {
     clearTimeout(timer);
     if (!this.#isFull()) return;
     this.#failure ??= `the disk did not take it within ${SYNC_WITHIN_MS} ms`;
-    throw journalUnwritable(new Error(this.#failure));
+    throw auditLogUnwritable(new Error(this.#failure));
   }
 
   #isFull(): boolean {
@@ -82,7 +82,7 @@ export class UnsyncedEntries {
       } while (this.#entries.length > 0 || this.#covered < this.#doubted);
     } catch (error) {
       this.#failure = error instanceof Error ? error.message : String(error);
-      this.log.error('the journal cannot be synced to the disk', { error });
+      this.log.error('the audit log cannot be synced to the disk', { error });
     }
   }
 }

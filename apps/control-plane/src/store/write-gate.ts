@@ -16,7 +16,7 @@ import { goesWithHost } from './suspensions-of-host.js';
 import { decodeApiToken } from '../records/api-token.record.js';
 import type { Caller } from '../auth/caller.js';
 import { wasEnded } from './ended-session.js';
-import { rolesWith, type Right } from '../auth/right.js';
+import { rolesWith, type Permission } from '../auth/permission.js';
 
 interface Checked {
   readonly caller: Caller;
@@ -55,7 +55,7 @@ const RULES: readonly (readonly [prefix: string, rule: Rule])[] = [
 
 /**
  * The last gate before etcd: looks at the very keys and values that are to be written, whatever route made them, and
- * throws 403 where the caller has not the right, or where a host outside its scope would be touched now or later.
+ * throws 403 where the caller has not the permission, or where a host outside its scope would be touched now or later.
  * What no rule knows only an unscoped administrator may write.
  */
 export function checkWrites(caller: Caller, state: FleetState, change: LedgerChange): void {
@@ -265,14 +265,14 @@ function checkToken(id: string, write: Write, { caller }: Checked): void {
   need(caller, 'people:write');
 }
 
-/** Throws 403 unless the caller has the right. */
-function need(caller: Caller, right: Right, what = 'this'): void {
-  if (caller.rights.has(right)) return;
-  const roles = rolesWith(right).join(' or ');
+/** Throws 403 unless the caller has the permission. */
+function need(caller: Caller, permission: Permission, what = 'this'): void {
+  if (caller.permissions.has(permission)) return;
+  const roles = rolesWith(permission).join(' or ');
   const scoped =
     caller.scope === undefined ? '' : ` without a scope (yours is ${caller.scope.text})`;
   throw new ProblemError('not-permitted', {
-    detail: `${what} needs the right ${right}, which the role ${roles} has${scoped}`,
+    detail: `${what} needs the permission ${permission}, which the role ${roles} has${scoped}`,
   });
 }
 

@@ -44,7 +44,7 @@ export class SuspensionService {
       return {
         if: conditions,
         then: writes,
-        journal: {
+        auditLog: {
           by: order.by,
           action: 'suspension.created',
           target: id,
@@ -67,7 +67,7 @@ export class SuspensionService {
       return {
         if: [{ key, modRevision }],
         then: [{ type: 'delete', key }],
-        journal: { by, action: 'suspension.ended', target: id },
+        auditLog: { by, action: 'suspension.ended', target: id },
       };
     }, override);
   }

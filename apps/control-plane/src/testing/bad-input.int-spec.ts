@@ -396,7 +396,7 @@ describe('without a token', () => {
     ['GET', '/v1/alerts/stream'],
     ['GET', '/v1/watch/nodes'],
     ['POST', '/v1/suspensions'],
-    ['GET', '/v1/journal'],
+    ['GET', '/v1/audit-log'],
     ['GET', '/metrics'],
   ] as const;
 

@@ -47,7 +47,7 @@ describe('two machines with one identity', () => {
     await copy.receives('p');
   });
 
-  it('are found, told to the operator with both names, journaled once and counted', async () => {
+  it('are found, told to the operator with both names, recorded in the audit log once and counted', async () => {
     await eventually('cloned', async () => {
       // A state is a last value: each is given the time of an answer to be read in.
       await copy.report();
@@ -57,10 +57,10 @@ describe('two machines with one identity', () => {
       return (await phase('copied')) === 'cloned';
     });
     const status = await rig.rest.get('/v1/nodes/copied/status');
-    expect(status.body['qualifiers']).toEqual(['cloned']);
+    expect(status.body['conditions']).toEqual(['cloned']);
     expect(status.text).toContain('two machines report under this identity: copied (agent started');
-    const journal = await rig.rest.get('/v1/journal?limit=100');
-    expect(journal.text.match(/"node\.cloned"/g)).toHaveLength(1);
+    const auditLog = await rig.rest.get('/v1/audit-log?limit=100');
+    expect(auditLog.text.match(/"node\.cloned"/g)).toHaveLength(1);
     expect((await rig.rest.get('/metrics')).text).toContain('hostward_clones_found_total 1');
   });
 

@@ -52,7 +52,7 @@ describe('a join token', () => {
     const listed = await rig.rest.get('/v1/join-tokens?limit=1000');
     expect(listed.text).not.toContain(joinToken.slice(-20));
     expect(listed.text).not.toContain('hash');
-    expect((await rig.rest.get('/v1/journal')).text).not.toContain(joinToken.slice(-20));
+    expect((await rig.rest.get('/v1/audit-log')).text).not.toContain(joinToken.slice(-20));
   });
 
   it('lets nobody in when it is wrong, deleted or not there', async () => {
@@ -156,8 +156,8 @@ describe('enrolment', () => {
     expect(before.counters.disconnects).toBe(0);
     host.changeRedisSecret();
     expect((await host.enroll('')).status).toBe(429);
-    const journal = await rig.rest.get('/v1/journal?limit=1');
-    expect(journal.text).toContain('node.redis-secret-rotated');
+    const auditLog = await rig.rest.get('/v1/audit-log?limit=1');
+    expect(auditLog.text).toContain('node.redis-secret-rotated');
   });
 });
 
@@ -179,7 +179,7 @@ describe('a host that is cut off from Redis', () => {
     const again = rig.connectionOf(host);
     await eventually('in again', () => again.connected);
     expect((await host.enroll('')).status).toBe(200);
-    const journal = await rig.rest.get('/v1/journal?limit=5');
-    expect(journal.text).toContain('"node.reinstated"');
+    const auditLog = await rig.rest.get('/v1/audit-log?limit=5');
+    expect(auditLog.text).toContain('"node.reinstated"');
   });
 });

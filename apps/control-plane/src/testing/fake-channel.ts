@@ -1,4 +1,4 @@
-import type { DeliveryRecord, Ordering } from '#contracts';
+import type { DeliveryRecord, AssignmentVersion } from '#contracts';
 import {
   DeliveryChannel,
   type Held,
@@ -40,7 +40,8 @@ export class FakeChannel extends DeliveryChannel {
     if (this.failures-- > 0) return Promise.reject(new Error('cut'));
     const outcomes = parcels.map(({ nodeId, record, since }) => {
       const there = this.there.get(nodeId);
-      if (there && key(there.ordering) >= key(record.ordering)) return 'stale' as const;
+      if (there && key(there.assignmentVersion) >= key(record.assignmentVersion))
+        return 'stale' as const;
       if (there && isAnother(there, record, since)) return 'conflict' as const;
       this.writes += 1;
       this.there.set(nodeId, record);
@@ -88,8 +89,8 @@ export class FakeChannel extends DeliveryChannel {
 
 const isAnother = (there: DeliveryRecord, ours: DeliveryRecord, since: bigint): boolean =>
   there.bundleDigest !== ours.bundleDigest &&
-  there.ordering.epoch === ours.ordering.epoch &&
-  BigInt(there.ordering.generation) >= since;
+  there.assignmentVersion.epoch === ours.assignmentVersion.epoch &&
+  BigInt(there.assignmentVersion.generation) >= since;
 
-const key = ({ epoch, generation, issuedAt }: Ordering): string =>
+const key = ({ epoch, generation, issuedAt }: AssignmentVersion): string =>
   [epoch, generation, String(issuedAt)].map((part) => part.padStart(20, '0')).join();

@@ -25,14 +25,14 @@ describe('when Redis loses everything', () => {
     const host = await rig.host('web1', { env: 'prod' });
     await rig.rest.post('/v1/apply', blockPolicy('keep', '/usr/bin/nc', { env: 'prod' }));
     await host.receives('keep');
-    const ordering = async () => {
+    const assignmentVersion = async () => {
       const { epoch, generation, issuedAt } = (await host.fetch())?.assignment ?? {};
       return { epoch, generation, issuedAt };
     };
-    const before = await ordering();
+    const before = await assignmentVersion();
     expect(await flushall()).toBe(true);
     await host.receives('keep');
-    expect(await ordering()).toEqual(before);
+    expect(await assignmentVersion()).toEqual(before);
     await rig.redis.restart();
     await eventually('there again', () =>
       host.fetch().then(
@@ -40,7 +40,7 @@ describe('when Redis loses everything', () => {
         () => false,
       ),
     );
-    expect(await ordering()).toEqual(before);
+    expect(await assignmentVersion()).toEqual(before);
     await rig.ready();
   });
 

@@ -61,14 +61,14 @@ async function flaps(): Promise<void> {
     return (await rig.rest.get('/v1/nodes/flapping/status')).body['asOf'] === asOf;
   });
 }
-const orderings = () =>
-  Promise.all(others.map(async ({ link }) => (await link.fetchRecord())?.ordering));
+const assignmentVersions = () =>
+  Promise.all(others.map(async ({ link }) => (await link.fetchRecord())?.assignmentVersion));
 
 describe('a host that comes back to Redis again and again', () => {
   it('has nothing written and nobody nudged for it', async () => {
-    const [before, written] = [await orderings(), await writtenBy(rig.rest)];
+    const [before, written] = [await assignmentVersions(), await writtenBy(rig.rest)];
     await flaps();
-    expect(await orderings()).toEqual(before);
+    expect(await assignmentVersions()).toEqual(before);
     expect(await writtenBy(rig.rest)).toBe(written);
     expect(nudged.counts).toEqual([]);
   });

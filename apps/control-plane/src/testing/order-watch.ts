@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { compareOrdering } from '#bundle';
-import type { DeliveryRecord, Ordering } from '#contracts';
+import { compareAssignmentVersion } from '#bundle';
+import type { DeliveryRecord, AssignmentVersion } from '#contracts';
 import type { TestHost } from './test-host.js';
 
 const LOOK_EVERY_MS = 5;
@@ -8,7 +8,11 @@ const LOOK_EVERY_MS = 5;
 /** Looks at what lies on Redis for hosts, again and again, and writes down what may not be seen there. */
 export class OrderWatch {
   /** What was followed by something older. */
-  readonly went: { readonly host: string; readonly from: Ordering; readonly to: Ordering }[] = [];
+  readonly went: {
+    readonly host: string;
+    readonly from: AssignmentVersion;
+    readonly to: AssignmentVersion;
+  }[] = [];
   /** Hosts for which there was something, and then nothing. */
   readonly gaps: string[] = [];
   /** Bundles that came back after another one. */
@@ -40,8 +44,12 @@ export class OrderWatch {
     while (!this.#over.signal.aborted) {
       const now = await link.fetchRecord();
       if (now === undefined && last) this.gaps.push(name);
-      if (now && last && compareOrdering(now.ordering, last.ordering) < 0)
-        this.went.push({ host: name, from: last.ordering, to: now.ordering });
+      if (
+        now &&
+        last &&
+        compareAssignmentVersion(now.assignmentVersion, last.assignmentVersion) < 0
+      )
+        this.went.push({ host: name, from: last.assignmentVersion, to: now.assignmentVersion });
       if (now && last && now.bundleDigest !== last.bundleDigest) {
         before.add(last.bundleDigest);
         if (before.has(now.bundleDigest))

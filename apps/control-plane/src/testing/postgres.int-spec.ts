@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { JOURNAL_START, brokenJournalAt, verifyJournalHead, type JournalEntry } from '#bundle';
+import { AUDIT_LOG_START, brokenAuditLogAt, verifyAuditLogHead, type AuditLogEntry } from '#bundle';
 import type { PostgresServer } from '#testing';
 import { backup } from '../commands/backup/backup.js';
 import { moveStore } from '../server/move-store.js';
@@ -37,22 +37,22 @@ const hasCursor = (last: number) =>
     return (await host.cursor()) === `1000-${String(last).padStart(10, '0')}`;
   });
 
-/** As `hostward journal verify` does it. */
-async function verified(rest: Rest): Promise<readonly JournalEntry[]> {
-  const { head, keys } = (await rest.get('/v1/journal/head')).body as {
+/** As `hostward audit-log verify` does it. */
+async function verified(rest: Rest): Promise<readonly AuditLogEntry[]> {
+  const { head, keys } = (await rest.get('/v1/audit-log/head')).body as {
     head?: unknown;
-    keys?: Parameters<typeof verifyJournalHead>[1];
+    keys?: Parameters<typeof verifyAuditLogHead>[1];
   };
-  const answer = (await rest.get('/v1/journal?from=1&limit=1000')).body;
-  const entries = answer['items'] as unknown as readonly JournalEntry[];
-  const { seq, hash } = verifyJournalHead(head, keys ?? []);
-  expect(brokenJournalAt(JOURNAL_START, entries)).toBeUndefined();
+  const answer = (await rest.get('/v1/audit-log?from=1&limit=1000')).body;
+  const entries = answer['items'] as unknown as readonly AuditLogEntry[];
+  const { seq, hash } = verifyAuditLogHead(head, keys ?? []);
+  expect(brokenAuditLogAt(AUDIT_LOG_START, entries)).toBeUndefined();
   expect(entries.find((each) => each.seq === seq)?.hash).toBe(hash);
   return entries;
 }
 
-/** Policies in the order in which the journal tells of them. */
-function applied(entries: readonly JournalEntry[]): readonly string[] {
+/** Policies in the order in which the audit log tells of them. */
+function applied(entries: readonly AuditLogEntry[]): readonly string[] {
   const told = entries.filter(({ action }) => action === 'apply');
   return told.map(({ detail }) => /\/(\w+) created/.exec(JSON.stringify(detail))?.[1] ?? '');
 }
@@ -68,7 +68,7 @@ describe('two control planes on one PostgreSQL', () => {
     for (const rest of [rig.rest, other]) expect(await numbersOf(rest)).toEqual(upTo(5));
   });
 
-  it('keep one journal that both can verify, whoever was told', async () => {
+  it('keep one audit log that both can verify, whoever was told', async () => {
     await other.post('/v1/apply', policy('nmap'));
     await rig.rest.post('/v1/apply', policy('socat'));
     const [one, two] = [await verified(rig.rest), await verified(other)];
@@ -87,7 +87,7 @@ describe('two control planes on one PostgreSQL', () => {
     await host.send(alertBatch('nc', 6, 8));
     await host.send(alertBatch('nc', 9, 9));
     expect((await rig.rest.get('/v1/alerts')).status).toBe(503);
-    expect((await rig.rest.get('/v1/journal')).status).toBe(503);
+    expect((await rig.rest.get('/v1/audit-log')).status).toBe(503);
     const answers = [
       await other.post('/v1/apply', policy('a')),
       await other.post('/v1/apply', policy('b')),
@@ -116,7 +116,7 @@ describe('two control planes on one PostgreSQL', () => {
 });
 
 describe('a control plane whose store is moved into PostgreSQL', () => {
-  it('goes on with its journal and its alerts, and nothing is moved twice', async () => {
+  it('goes on with its audit log and its alerts, and nothing is moved twice', async () => {
     const moving = await Rig.start();
     try {
       const web = await moving.host('web1', { env: 'prod' });
@@ -130,10 +130,10 @@ describe('a control plane whose store is moved into PostgreSQL', () => {
       await moving.stopControlPlane();
       await moving.usePostgres();
       const args = ['--config', moving.configFile()];
-      const left = { alerts: 0, observations: 0 };
-      const all = { alerts: 4, observations: 0, journal: expect.any(Number), left };
+      const left = { alerts: 0, telemetryEvents: 0 };
+      const all = { alerts: 4, telemetryEvents: 0, auditLog: expect.any(Number), left };
       expect(await moveStore(args)).toEqual(all);
-      expect(await moveStore(args)).toEqual({ alerts: 0, observations: 0, journal: 0, left });
+      expect(await moveStore(args)).toEqual({ alerts: 0, telemetryEvents: 0, auditLog: 0, left });
       await moving.startControlPlane();
       await moving.ready();
       expect((await verified(moving.rest)).slice(0, before.length)).toEqual(before);
@@ -164,7 +164,7 @@ describe('a control plane whose store is moved into PostgreSQL', () => {
       await eventually('it is stored', stored(1));
       await moving.stopControlPlane();
       const moved = await moveStore(['--config', moving.configFile()]);
-      expect(moved).toMatchObject({ alerts: 3, left: { alerts: 2, observations: 0 } });
+      expect(moved).toMatchObject({ alerts: 3, left: { alerts: 2, telemetryEvents: 0 } });
       await moving.startControlPlane();
       await moving.ready();
       expect(await numbersOf(moving.rest)).toEqual([3, 2, 1, 3]);

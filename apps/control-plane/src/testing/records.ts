@@ -2,7 +2,7 @@ import { etcdKeys, type KeyValue, type WatchMessage, type WatchSnapshot } from '
 import { generateSigningKey, loadSigner, signPolicy, type PolicyDocument } from '#bundle';
 import type { HostPolicy } from '#policy-model';
 import type { GroupRecord } from '../records/group.record.js';
-import { encodeHostKey } from '../records/host-key.record.js';
+import { encodeChannelKey } from '../records/channel-key.record.js';
 import { KeyEncryptionKeys } from '../records/key-encryption-keys.js';
 import type { NodeRecord } from '../records/node.record.js';
 import type { ExceptionRecord } from '../records/exception.record.js';
@@ -100,7 +100,7 @@ function exceptionRecord(policy: string, id: string): ExceptionRecord {
   return { v: 1, id, policy, madePolicy, ...rest };
 }
 
-/** Under these host keys of the builders lie. */
+/** Under these channel keys of the builders lie. */
 export const testKeks = new KeyEncryptionKeys([Buffer.alloc(32, 5)]);
 
 export const put = (key: string, value: unknown) => ({ key, value });
@@ -113,10 +113,10 @@ export const putException = (policy: string, id: string) =>
   put(etcdKeys.exception(policy, id), exceptionRecord(policy, id));
 export const putRevocation = (name: string, nodeId: string) =>
   put(etcdKeys.revocation(nodeId), { v: 1, nodeId, name, reason: 'stolen', by: 'test', at: AT });
-export const putHostKey = (nodeId: string, epoch = '1') =>
+export const putChannelKey = (nodeId: string, epoch = '1') =>
   put(
     etcdKeys.key(nodeId, `epoch-${epoch}`),
-    encodeHostKey(
+    encodeChannelKey(
       Buffer.alloc(32, 6 + Number(epoch)),
       { nodeId, epoch },
       Buffer.alloc(80, 7).toString('base64'),

@@ -165,9 +165,9 @@ describe('hosts on two Redis', () => {
         });
       for (const host of hosts) await host.report('enforced', {}, host.state());
       await eventually('what they sign is given out', async () => {
-        const { body } = await rig.rest.get('/v1/statements');
-        const items = body['items'] as unknown as { readonly statement?: unknown }[];
-        return items.filter(({ statement }) => statement !== undefined).length === 3;
+        const { body } = await rig.rest.get('/v1/signed-statuses');
+        const items = body['items'] as unknown as { readonly signedStatus?: unknown }[];
+        return items.filter(({ signedStatus }) => signedStatus !== undefined).length === 3;
       });
       const main = ['main1', 'mover1'];
       expect(await held(rig.redis, hosts)).toEqual({ users: main, assignments: main });
@@ -230,7 +230,7 @@ describe('a third Redis', () => {
         const { users, assignments } = await held(rig.redis, hosts);
         return users.join() === 'main1' && assignments.join() === 'main1';
       });
-      expect((await rig.rest.get('/v1/journal')).text).toContain('node.redis-moved');
+      expect((await rig.rest.get('/v1/audit-log')).text).toContain('node.redis-moved');
     },
     POLICY_TIME_MS,
   );

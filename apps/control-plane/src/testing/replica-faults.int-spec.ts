@@ -21,8 +21,8 @@ const apply = (index: number, name: string, path = `/usr/bin/${name}`) =>
   pair.rest(index).post('/v1/apply', blockPolicy(name, path, LABELS));
 const allReceive = (...names: string[]) =>
   Promise.all(hosts.map((host) => host.receives(...names)));
-const orderings = () =>
-  Promise.all(hosts.map(async ({ link }) => (await link.fetchRecord())?.ordering));
+const assignmentVersions = () =>
+  Promise.all(hosts.map(async ({ link }) => (await link.fetchRecord())?.assignmentVersion));
 /** While `work` goes on no host may find an older order than before, or nothing where there was something. */
 const neverOlder = async (work: () => Promise<void>): Promise<void> => {
   const { went, gaps, looks } = await OrderWatch.during(hosts, work);
@@ -45,13 +45,13 @@ describe('when a replica stands still, dies, or is started again', () => {
       await pair.rest(0).delete('/v1/policies/before');
       await allReceive('after');
       await pair.replicasAre(1, [pair.rest(0)]);
-      const before = await orderings();
+      const before = await assignmentVersions();
       pair.process(1).goOn();
       expect((await asked).status).toBe(200);
       expect((await revoked).status).toBe(401);
       await pair.replicasAre(2);
       await pair.settled();
-      expect(await orderings()).toEqual(before);
+      expect(await assignmentVersions()).toEqual(before);
     });
   });
 

@@ -14,7 +14,7 @@ export interface ReplicaOptions {
   readonly dataDir: string;
   readonly etcdPort: number;
   readonly redisPort: number;
-  /** Where alerts and journal are. */
+  /** Where alerts and audit log are. */
   readonly store: StoreConfig;
 }
 

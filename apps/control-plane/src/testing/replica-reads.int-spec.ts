@@ -23,7 +23,7 @@ const secretOf = ({ body }: Answer): { readonly token: string; readonly id: stri
 const namesIn = ({ body }: Answer): readonly string[] =>
   (body['items'] as unknown as readonly { name: string }[]).map(({ name }) => name);
 const told = async (rest: Rest, action: string, object: string): Promise<number> => {
-  const { text } = await rest.get('/v1/journal?limit=500');
+  const { text } = await rest.get('/v1/audit-log?limit=500');
   const { items } = JSON.parse(text) as { items: readonly { action: string; object: string }[] };
   return items.filter((entry) => entry.action === action && entry.object === object).length;
 };
@@ -159,7 +159,7 @@ describe('what may happen once happens once, with two replicas', () => {
     expect(body).toMatchObject({ usesLeft: 100 - hosts.length });
   });
 
-  it('a suspension ends by itself in one entry of the journal', async () => {
+  it('a suspension ends by itself in one entry of the audit log', async () => {
     const made = await pair.rest(0).post('/v1/suspensions', {
       target: { node: 'a1' },
       mode: 'audit',

@@ -28,8 +28,8 @@ const apply = async (index: number, name: string): Promise<void> => {
 };
 const allReceive = (...names: string[]) =>
   Promise.all(hosts.map((host) => host.receives(...names)));
-const orderings = () =>
-  Promise.all(hosts.map(async ({ link }) => (await link.fetchRecord())?.ordering));
+const assignmentVersions = () =>
+  Promise.all(hosts.map(async ({ link }) => (await link.fetchRecord())?.assignmentVersion));
 /** How many bundles hosts with the same rule set have. */
 const renderings = async (): Promise<number> => {
   const records = await Promise.all(hosts.map(({ link }) => link.fetchRecord()));
@@ -48,7 +48,7 @@ const expectAboutOnce = (writes: number): void => {
 async function quiet(): Promise<void> {
   await eventually('nobody writes anything more', async () => {
     await pair.settled();
-    const before = await orderings();
+    const before = await assignmentVersions();
     await Promise.all(hosts.map((host) => host.fetch()));
     const reports = await Promise.all(hosts.map((host) => host.report()));
     for (const rest of pair.rests)
@@ -58,7 +58,7 @@ async function quiet(): Promise<void> {
         return read.every((asOf, index) => asOf === reports[index]?.asOf);
       });
     await pair.settled();
-    return JSON.stringify(await orderings()) === JSON.stringify(before);
+    return JSON.stringify(await assignmentVersions()) === JSON.stringify(before);
   });
 }
 const isEnforced = async (name: string): Promise<void> => {

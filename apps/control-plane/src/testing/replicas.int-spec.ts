@@ -18,8 +18,8 @@ beforeAll(async () => {
 afterAll(() => rig.stop());
 
 const policy = (name: string, path = `/usr/bin/${name}`): string => blockPolicy(name, path, LABELS);
-const orderings = () =>
-  Promise.all(hosts.map(async ({ link }) => (await link.fetchRecord())?.ordering));
+const assignmentVersions = () =>
+  Promise.all(hosts.map(async ({ link }) => (await link.fetchRecord())?.assignmentVersion));
 const everywhere = (rest: Rest, name: string) =>
   eventually(`${name} is enforced everywhere`, async () => {
     for (const host of hosts) await host.takesAndReports();
@@ -46,12 +46,12 @@ describe('two control planes on one etcd and Redis', () => {
   });
 
   it('leave what the other has written as it is', async () => {
-    const before = await orderings();
+    const before = await assignmentVersions();
     await eventually('nothing waits', async () => {
       const texts = await Promise.all([waiting(rig.rest), waiting(other)]);
       return texts.every((text) => text.includes('"0 hosts wait'));
     });
-    const looks = Array.from({ length: 20 }, () => orderings());
+    const looks = Array.from({ length: 20 }, () => assignmentVersions());
     for (const look of await Promise.all(looks)) expect(look).toEqual(before);
     expect(
       rig.lines.filter((line) => line.includes('renders the same documents otherwise')),

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { JOURNAL_START, brokenJournalAt, type JournalEntry } from '#bundle';
+import { AUDIT_LOG_START, brokenAuditLogAt, type AuditLogEntry } from '#bundle';
 import { etcdKeys } from '#etcd';
 import { Rig, blockPolicy, group } from './rig.js';
 import { eventually } from './eventually.js';
@@ -277,7 +277,7 @@ describe('a suspension', () => {
       async () => (await host.fetch())?.assignment.suspension?.mode === 'audit',
     );
     expect((await other.fetch())?.assignment.suspension).toBeUndefined();
-    expect((await rig.rest.get('/v1/nodes/suspended/status')).body['qualifiers']).toEqual([
+    expect((await rig.rest.get('/v1/nodes/suspended/status')).body['conditions']).toEqual([
       'suspended',
     ]);
     await eventually('over', async () => (await host.fetch())?.assignment.suspension === undefined);
@@ -377,17 +377,17 @@ async function keysNaming(id: string): Promise<readonly string[]> {
   }
 }
 
-describe('the journal', () => {
+describe('the audit log', () => {
   it('is a chain of hashes without a gap, newest first', async () => {
-    const entries: JournalEntry[] = [];
+    const entries: AuditLogEntry[] = [];
     let cursor: string | undefined;
     do {
-      const page = await rig.rest.get(`/v1/journal?limit=50${cursor ? `&cursor=${cursor}` : ''}`);
-      entries.push(...itemsOf<JournalEntry>(page.body));
+      const page = await rig.rest.get(`/v1/audit-log?limit=50${cursor ? `&cursor=${cursor}` : ''}`);
+      entries.push(...itemsOf<AuditLogEntry>(page.body));
       cursor = page.body['next'];
     } while (cursor);
     expect(entries.at(-1)?.seq).toBe(1);
-    expect(brokenJournalAt(JOURNAL_START, entries.toReversed())).toBeUndefined();
+    expect(brokenAuditLogAt(AUDIT_LOG_START, entries.toReversed())).toBeUndefined();
     const actions = new Set(entries.map(({ action }) => action));
     for (const action of [
       'apply',

@@ -33,7 +33,7 @@ const LOOK_AT_CERTIFICATES_MS = 100;
 /** A control plane in this process, on a real etcd and a real Redis, each behind a link that a test can cut. */
 export class Rig {
   readonly lines: string[] = [];
-  /** Where alerts and journal of every control plane are that is started from now on. */
+  /** Where alerts and audit log of every control plane are that is started from now on. */
   store: StoreConfig = {};
   #serving: Serving | undefined;
   #replica: Serving | undefined;
@@ -101,7 +101,7 @@ export class Rig {
     }
   }
 
-  /** Alerts and journal of every control plane that is started from now on lie there, over TLS; stopped with the rig. */
+  /** Alerts and audit log of every control plane that is started from now on lie there, over TLS; stopped with the rig. */
   async usePostgres(): Promise<PostgresServer> {
     const tls = await makeTestCertificates();
     const postgres = await startPostgres({ tls });

@@ -10,7 +10,7 @@ export function statusReader(fleet: Fleet): StatusReader {
   const watch = { connected: true, lastProgressAt: 0, revision: 1n, reconnects: 0, snapshots: 1 };
   const vitals = {
     read: () => ({
-      ...{ watch, redis: well, alerts: well, journal: well, etcdWrites: well, store: well },
+      ...{ watch, redis: well, alerts: well, auditLog: well, etcdWrites: well, store: well },
       ...{ fleetRevision: 1n, waiting: 0, unreadable: [], nowMs: 0 },
     }),
   };

@@ -7,16 +7,16 @@ import { startPostgres, type PostgresServer } from '#testing';
 import type { AlertStore } from '../alerts/alert.store.js';
 import { PostgresAlertStore } from '../alerts/postgres-alert.store.js';
 import { SqliteAlertStore } from '../alerts/sqlite-alert.store.js';
-import type { JournalStore } from '../store/journal.store.js';
-import { PostgresJournalStore } from '../store/postgres-journal.store.js';
-import { SqliteJournalStore } from '../store/sqlite-journal.store.js';
+import type { AuditLogStore } from '../store/audit-log.store.js';
+import { PostgresAuditLogStore } from '../store/postgres-audit-log.store.js';
+import { SqliteAuditLogStore } from '../store/sqlite-audit-log.store.js';
 import { MIGRATIONS } from '../server/migrations.js';
 
 /** Where stores lie, for tests that are the same on both kinds. */
 export abstract class StorePlace {
   abstract readonly name: string;
-  /** Table of the journal, for `sql`. */
-  abstract readonly journalTable: string;
+  /** Table of the audit log, for `sql`. */
+  abstract readonly auditLogTable: string;
 
   /** Once before all tests. */
   abstract start(): Promise<void>;
@@ -24,7 +24,7 @@ export abstract class StorePlace {
   abstract empty(): Promise<void>;
   /** Opened as another process opens it. */
   abstract alerts(kept?: number): AlertStore;
-  abstract journal(): JournalStore;
+  abstract auditLog(): AuditLogStore;
   /** By somebody who owns the disk. */
   abstract sql(text: string): void;
   /** After each test: closes what was opened. */
@@ -36,7 +36,7 @@ export abstract class StorePlace {
 /** SQLite files in a temporary folder. */
 export class SqlitePlace extends StorePlace {
   override readonly name = 'SQLite';
-  override readonly journalTable = 'entries';
+  override readonly auditLogTable = 'entries';
   folder = '';
   #opened: { close(): void }[] = [];
 
@@ -53,12 +53,12 @@ export class SqlitePlace extends StorePlace {
     return this.#open(new SqliteAlertStore(join(this.folder, 'alerts.db'), kept));
   }
 
-  override journal(file = 'journal.db'): SqliteJournalStore {
-    return this.#open(new SqliteJournalStore(join(this.folder, file)));
+  override auditLog(file = 'audit-log.db'): SqliteAuditLogStore {
+    return this.#open(new SqliteAuditLogStore(join(this.folder, file)));
   }
 
   override sql(text: string): void {
-    const db = new DatabaseSync(join(this.folder, 'journal.db'));
+    const db = new DatabaseSync(join(this.folder, 'audit-log.db'));
     db.exec(text);
     db.close();
   }
@@ -82,7 +82,7 @@ export class SqlitePlace extends StorePlace {
 /** A real PostgreSQL; each store that is opened has connections of its own, as a replica has. */
 export class PostgresPlace extends StorePlace {
   override readonly name = 'PostgreSQL';
-  override readonly journalTable = 'hostward.journal';
+  override readonly auditLogTable = 'hostward.audit_log';
   #server: PostgresServer | undefined;
   #opened: PostgresDatabase[] = [];
 
@@ -104,8 +104,8 @@ export class PostgresPlace extends StorePlace {
     return new PostgresAlertStore(database, 'alerts', kept);
   }
 
-  override journal(): PostgresJournalStore {
-    return new PostgresJournalStore(this.database());
+  override auditLog(): PostgresAuditLogStore {
+    return new PostgresAuditLogStore(this.database());
   }
 
   override sql(text: string): void {

@@ -2,17 +2,17 @@ import { createHash, randomBytes } from 'node:crypto';
 import {
   generateSealingKey,
   generateSigningKey,
-  journalHeadName,
+  auditLogHeadName,
   loadSigner,
   openCursor,
   sealEvents,
   sealReport,
-  sealStatement,
+  sealSignedStatus,
   signEnrollment,
-  signStatement,
+  signStatus,
   trustRoot,
   verifyDelivery,
-  type HostStatement,
+  type HostSignedStatus,
   type SignedDocument,
   type VerifiedDelivery,
 } from '#bundle';
@@ -153,7 +153,7 @@ export class TestHost {
       nodeId: this.nodeId,
       sealingPrivateKey: this.#sealing.privateKey,
       now: Date.now(),
-      floors: this.last?.floors,
+      minimumVersions: this.last?.minimumVersions,
     });
     return this.last;
   }
@@ -171,7 +171,7 @@ export class TestHost {
   async report(
     state: RuleState = 'enforced',
     over: Partial<NodeReport> = {},
-    statement?: SignedDocument,
+    signedStatus?: SignedDocument,
   ): Promise<NodeReport> {
     const { last } = this;
     if (!last) throw new Error('nothing was fetched yet');
@@ -185,7 +185,7 @@ export class TestHost {
       asOf: new Date().toISOString(),
       enforcer: 'observe',
       applied: { epoch, generation, issuedAt, bundleDigest },
-      qualifiers: [],
+      conditions: [],
       drift: [],
       policies: last.policies.map(({ name, revision, document }) => ({
         policy: name,
@@ -195,11 +195,12 @@ export class TestHost {
       host: { hostname: this.name, kernel: 'test', lsm: [] },
       versions: { agent: 'test', sensor: 'test' },
       losses: { audit: 0, spool: 0 },
-      heads: statement && headsIn(statement),
+      heads: signedStatus && headsIn(signedStatus),
       ...over,
     };
-    await this.link.writeState(sealReport(last.hostKey, this.nodeId, bytes(report)), {
-      statement: statement && sealStatement(last.hostKey, this.nodeId, bytes(statement)),
+    await this.link.writeState(sealReport(last.channelKey, this.nodeId, bytes(report)), {
+      signedStatus:
+        signedStatus && sealSignedStatus(last.channelKey, this.nodeId, bytes(signedStatus)),
       isQuiet: this.isQuiet,
     });
     return report;
@@ -215,16 +216,16 @@ export class TestHost {
   }
 
   /** What it says of itself, signed: that what was fetched last is enforced, unless the test says otherwise. */
-  state(over: Partial<HostStatement> = {}): SignedDocument {
+  state(over: Partial<HostSignedStatus> = {}): SignedDocument {
     if (!this.last) throw new Error('nothing was fetched yet');
     const { assignment, policies, rootVersion } = this.last;
     const { epoch, generation, issuedAt, bundleDigest: digest } = assignment;
     this.#sequence += 1;
     const now = Date.now();
-    const statement: HostStatement = {
+    const signedStatus: HostSignedStatus = {
       ...({ v: 1, nodeId: this.nodeId, sequence: this.#sequence } as const),
       bootedAt: Date.parse(this.#bootedAt),
-      ...{ at: now, asOf: now, rootVersion, qualifiers: [], journal: [] },
+      ...{ at: now, asOf: now, rootVersion, conditions: [], auditLog: [] },
       applied: { epoch, generation, issuedAt, digest },
       ...({ enforcer: 'apparmor', mode: 'enforce' } as const),
       policies: policies.map(({ name, version, digest: of, document }) => ({
@@ -234,14 +235,14 @@ export class TestHost {
       })),
       ...over,
     };
-    return signStatement(statement, loadSigner(this.#signing.privateKey));
+    return signStatus(signedStatus, loadSigner(this.#signing.privateKey));
   }
 
   /** Appends one sealed batch, as of this run of its agent unless `run` says another. */
   async send(batch: AlertBatch, run?: AgentRun): Promise<void> {
     if (!this.last) throw new Error('nothing was fetched yet');
     const of = run ?? this.run;
-    const sealed = sealEvents(this.last.hostKey, this.nodeId, bytes({ ...batch, run: of }));
+    const sealed = sealEvents(this.last.channelKey, this.nodeId, bytes({ ...batch, run: of }));
     await this.link.appendEvents(sealed);
   }
 
@@ -249,7 +250,7 @@ export class TestHost {
   async cursor(): Promise<string | undefined> {
     const sealed = await this.link.readCursor();
     if (!sealed || !this.last) return undefined;
-    const opened = openCursor(this.last.hostKey, this.nodeId, sealed);
+    const opened = openCursor(this.last.channelKey, this.nodeId, sealed);
     return (JSON.parse(opened.toString('utf8')) as { last: string }).last;
   }
 }
@@ -259,10 +260,12 @@ function ruleIds(document: unknown): readonly string[] {
   return parsed?.kind === 'KubeArmorHostPolicy' ? rulesOf(parsed).map(({ id }) => id) : [];
 }
 
-/** Names of the heads in a statement, as an agent reports them. */
+/** Names of the heads in a signed status, as an agent reports them. */
 function headsIn({ payload }: SignedDocument): readonly string[] {
-  const { journal } = JSON.parse(Buffer.from(payload, 'base64').toString('utf8')) as HostStatement;
-  return journal.map(journalHeadName);
+  const { auditLog } = JSON.parse(
+    Buffer.from(payload, 'base64').toString('utf8'),
+  ) as HostSignedStatus;
+  return auditLog.map(auditLogHeadName);
 }
 
 function bytes(value: unknown): Uint8Array {

@@ -16,7 +16,7 @@ afterAll(() => rig.stop());
 interface Status {
   readonly revision: string;
   readonly enforcedEverywhere: boolean;
-  readonly nodes: readonly { readonly state: string; readonly qualifiers: readonly string[] }[];
+  readonly nodes: readonly { readonly state: string; readonly conditions: readonly string[] }[];
 }
 const status = async (policy: string): Promise<Status> =>
   (await rig.rest.get(`/v1/policies/${policy}/status`)).body as unknown as Status;
@@ -178,7 +178,7 @@ describe('a status', () => {
     await eventually('ordered', async () => (await host.fetch())?.assignment.suspension);
     await host.report();
     const suspended = async () =>
-      (await status('broken-glass')).nodes[0]?.qualifiers.includes('suspended');
+      (await status('broken-glass')).nodes[0]?.conditions.includes('suspended');
     await eventually('suspended', suspended);
     rig.redisLink.cut();
     await rig.rest.delete(`/v1/suspensions/${String(made.body['id'])}`);

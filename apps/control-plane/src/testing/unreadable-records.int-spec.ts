@@ -26,7 +26,7 @@ const wellAgain = (): Promise<unknown> =>
   eventually('all can be read', async () => (await readiness()).includes('all can be read'));
 
 async function lastTold() {
-  const { items } = (await rig.rest.get('/v1/journal')).body as unknown as {
+  const { items } = (await rig.rest.get('/v1/audit-log')).body as unknown as {
     items: { action: string; detail?: { unreadable?: string[] } }[];
   };
   return items.map(({ action, detail }) => [action, detail?.unreadable]);

@@ -135,7 +135,7 @@ export class AuthorCheck {
       `exempts hosts from all that policy ${lifted} takes, which needs the signatures of ${wanted} authors whose scope ` +
       `names no sections, or "${LIFTS}" among them`;
     const remedy =
-      'have such an author sign it (a root document gives the right: hostward root add-author --sections), or leave the ' +
+      'have such an author sign it (a root document gives the permission: hostward root add-author --sections), or leave the ' +
       'label out and write what the exception allows';
     const path = `metadata.labels.${labelMarks.lifts}`;
     return [{ ...documentError(index, path, words, remedy), value: lifted }];

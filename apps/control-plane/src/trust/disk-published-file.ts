@@ -2,7 +2,7 @@ import { readIfThere, replacePrivate } from '../config/private-file.js';
 import type { Log } from '#observability';
 import { PublishedFile, type Published } from './restore-guard.js';
 
-/** The highest published ordering in a file of the data directory. */
+/** The highest published assignment version in a file of the data directory. */
 export class DiskPublishedFile extends PublishedFile {
   constructor(
     private readonly path: string,

@@ -1,4 +1,4 @@
-/** The highest ordering ever published, as far as is remembered. */
+/** The highest assignment version ever published, as far as is remembered. */
 export interface Published {
   readonly epoch: string;
   readonly generation: string;

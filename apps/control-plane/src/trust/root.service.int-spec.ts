@@ -19,7 +19,7 @@ const root = (version: number, epoch: string) => {
 };
 const first = root(1, '1');
 
-/** Without a journal. */
+/** Without an audit log. */
 class BareLedger extends Ledger {
   constructor(
     private readonly store: EtcdStore,

@@ -40,7 +40,7 @@ export class RootService {
       return {
         if: [{ key, modRevision: await this.#replaceable(key, version) }],
         then: [{ type: 'put', key, value: JSON.stringify(signed) }],
-        journal: {
+        auditLog: {
           by: actor(),
           action: 'root.published',
           target: `root ${version}`,

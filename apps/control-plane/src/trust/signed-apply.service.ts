@@ -116,7 +116,7 @@ export class SignedApplyService {
       return {
         if: steps.flatMap(({ conditions = [] }) => conditions),
         then,
-        journal: {
+        auditLog: {
           by: actor(),
           action: 'apply.signed',
           target: `${changed.length} documents`,

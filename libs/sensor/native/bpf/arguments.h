@@ -82,7 +82,7 @@ __noinline __u32 hold_exec(struct hw_scratch *s) {
         }
         inode = (struct inode *)s->asked.inode;
         hw_tell_actor(&s->event, task);
-        hw_tell_surroundings(&s->event, task);
+        hw_tell_context(&s->event, task);
         s->event.denied = s->event.rule = s->event.audit_rule = 0;
         f = &x->file[x->n & (HW_EXEC_FILES - 1)];
         f->ino = HW_READ(inode, i_ino);

@@ -48,7 +48,7 @@ static __always_inline void hw_tell_actor(struct hw_bpf_event *e, struct task_st
         (void)bpf_core_read_str(e->comm, sizeof e->comm, &task->comm);
 }
 
-static __always_inline void hw_tell_surroundings(struct hw_bpf_event *e, struct task_struct *task) {
+static __always_inline void hw_tell_context(struct hw_bpf_event *e, struct task_struct *task) {
         struct task_struct *above = task;
         struct tty_struct *tty = BPF_CORE_READ(task, signal, tty);
 

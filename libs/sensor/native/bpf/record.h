@@ -55,7 +55,7 @@ __noinline int hw_record_put(struct hw_scratch *s) {
         if (!hw_record_admitted(e))
                 return 0;
         if (e->tgid == (__u32)task->tgid)
-                hw_tell_surroundings(e, task);
+                hw_tell_context(e, task);
         length = HW_RECORD_HEAD + ((e->path_len + e->exe_len + e->cwd_len) & (4 * HW_EVENT_PATH_MAX - 1));
         hw_record_output(e, length);
         return 0;

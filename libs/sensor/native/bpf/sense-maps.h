@@ -8,13 +8,13 @@
 /* The daemon, which is not watched: set before the programs are loaded. */
 const volatile __u32 sensor = 0;
 
-/* Room for one observation on one CPU; the members for paths are those of maps.h. */
+/* Room for one telemetry event on one CPU; the members for paths are those of maps.h. */
 struct hw_scratch {
         __u32 busy;
         __u32 start, end, own, entry, more;
         struct dentry *dentry, *root;
         int climbed;
-        struct hw_observation seen;
+        struct hw_telemetry_event seen;
         char path[HW_PATH_BUFFER + 256];
 };
 
@@ -49,6 +49,6 @@ struct {
 struct {
         __uint(type, BPF_MAP_TYPE_RINGBUF);
         __uint(max_entries, 1 << 20);
-} observations SEC(".maps");
+} telemetry_events SEC(".maps");
 
 #endif

@@ -50,7 +50,7 @@ static __always_inline struct hw_scratch *begin(__u32 class, __u32 left_out, __u
 
         if (!s)
                 return NULL;
-        __builtin_memset(&s->seen, 0, offsetof(struct hw_observation, text));
+        __builtin_memset(&s->seen, 0, offsetof(struct hw_telemetry_event, text));
         hw_record_clear(&s->seen.event);
         s->seen.class = class;
         s->seen.event.class = kind;
@@ -70,10 +70,10 @@ __noinline int hw_observe(struct hw_scratch *s) {
         e = &s->seen.event;
         e->time = bpf_ktime_get_boot_ns();
         hw_tell_actor(e, task);
-        hw_tell_surroundings(e, task);
-        length = offsetof(struct hw_observation, event) + HW_RECORD_HEAD +
+        hw_tell_context(e, task);
+        length = offsetof(struct hw_telemetry_event, event) + HW_RECORD_HEAD +
                  ((e->path_len + e->exe_len + e->cwd_len) & (4 * HW_EVENT_PATH_MAX - 1));
-        if (bpf_ringbuf_output(&observations, &s->seen, length, 0) < 0)
+        if (bpf_ringbuf_output(&telemetry_events, &s->seen, length, 0) < 0)
                 hw_lost_some(HW_LOSS_RING, e->suppressed + 1);
         return 0;
 }
@@ -227,7 +227,7 @@ struct udp_header {
         __u16 source, destination, length, checksum;
 };
 
-static __always_inline __u64 hash_of(const struct hw_observation *o) {
+static __always_inline __u64 hash_of(const struct hw_telemetry_event *o) {
         const __u64 *words = (const __u64 *)o->text;
         __u64 hash = 0;
 

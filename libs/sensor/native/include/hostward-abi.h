@@ -46,12 +46,12 @@ struct hw_header {
 #define HW_MSG_UNLOAD 15u /* root at the console only: replace our profiles by open ones -> DONE, or ERROR not-kept */
 
 #define HW_MSG_COMPILE 32u  /* ENVELOPE, EPOCH GENERATION ISSUED_AT (highest seen, 0 0 0 = none), LOADED_NAME* TIME_LIMIT [BPF_LSM] [ENDED_AT] [AGAIN] */
-#define HW_MSG_COMPILED 33u /* EPOCH GENERATION ISSUED_AT EXPIRES_AT DIGEST REPORT PROFILE_NAME* ENFORCE AUDIT OPEN TEXT PROBE* [SUSPEND_*] DROPIN* [OVERRIDES] [VALID_UNTIL] [ROOT] [FLOORS] [TABLE SUBJECT_NAME*] [KILL_HOLDERS] [DEVICES] [VISIBILITY] [LINKS] */
+#define HW_MSG_COMPILED 33u /* EPOCH GENERATION ISSUED_AT EXPIRES_AT DIGEST REPORT PROFILE_NAME* ENFORCE AUDIT OPEN TEXT PROBE* [SUSPEND_*] DROPIN* [OVERRIDES] [VALID_UNTIL] [ROOT] [MINIMUM_VERSIONS] [TABLE SUBJECT_NAME*] [KILL_HOLDERS] [DEVICES] [VISIBILITY] [LINKS] */
 #define HW_MSG_REJECTED 34u /* CODE MESSAGE [EPOCH GENERATION ISSUED_AT [SUSPEND_*]]: of an assignment that is believed, and cannot be compiled */
 
 /* Files of the sensor itself, frames too; they never travel. */
 #define HW_MSG_SNAPSHOT 64u /* the fields of COMPILED, then CHECKSUM: the table that early boot loads */
-#define HW_MSG_MEMORY 65u   /* what must outlive the daemon beside the table: highest, rejected, suspension, confirm, [TABLE] [ENFORCE] [MODE UNTIL REASON] [FLOORS]; fields are only ever added, of tags that are known here before: older programs read it */
+#define HW_MSG_MEMORY 65u   /* what must outlive the daemon beside the table: highest, rejected, suspension, confirm, [TABLE] [ENFORCE] [MODE UNTIL REASON] [MINIMUM_VERSIONS]; fields are only ever added, of tags that are known here before: older programs read it */
 
 /* Field tags. */
 #define HW_TAG_VERSION 1u      /* text, program version */
@@ -90,7 +90,7 @@ struct hw_header {
 #define HW_TAG_OVERRIDES 34u      /* number of policies that override the protection of the control path; absent = 0 */
 #define HW_TAG_VALID_UNTIL 35u    /* number, ms since 1970: compiled anew then, since an exception ends; absent = never */
 #define HW_TAG_ROOT 36u           /* opaque bytes, at most 128 KiB: the newest root document, kept as root.json before the swap */
-#define HW_TAG_FLOORS 37u         /* opaque bytes, at most 1 MiB: versions seen, kept as floors.json before the swap. In MEMORY: struct hw_ordering, of the newest assignment of which only the suspension was done */
+#define HW_TAG_MINIMUM_VERSIONS 37u         /* opaque bytes, at most 1 MiB: versions seen, kept as minimum-versions.json before the swap. In MEMORY: struct hw_assignment_version, of the newest assignment of which only the suspension was done */
 #define HW_TAG_TABLE 38u       /* opaque bytes: the table of hostward-table.h; then ENFORCE, AUDIT, OPEN are empty and BPF enforces. In MEMORY: number, CHECKSUM of the snapshot it is about */
 #define HW_TAG_SUBJECT_NAME 39u /* text: name of a subject of TABLE, in its order: hostward | hostward-src-..., then each with -tty */
 #define HW_TAG_BPF_LSM 40u     /* number, 1: the sensor can enforce by BPF-LSM; absent = it cannot */

@@ -21,7 +21,7 @@ enum hw_sense_class {
 #define HW_SENSE_TEXT 256
 
 /* A record. `event` has in `requested` what struct hw_bpf_event says, but for sockets, whose kind the daemon finds. */
-struct hw_observation {
+struct hw_telemetry_event {
         __u32 class; /* enum hw_sense_class */
         __u32 refused; /* a capability: the answer was no */
         __u16 family, type, protocol, port; /* of a socket; port in network order */

@@ -43,7 +43,7 @@ int hw_compile_start(struct hw_compile *c, const char *path, struct hw_slice env
         int r;
 
         hw_put_bytes(&c->out, HW_TAG_ENVELOPE, envelope.data, envelope.len);
-        hw_put_ordering(&c->out, &memory->highest);
+        hw_put_assignment_version(&c->out, &memory->highest);
         (void)hw_profiles_each_loaded(securityfs, put_name, &c->out); /* none where there is no AppArmor */
         hw_put_u64(&c->out, HW_TAG_TIME_LIMIT, timeout_ms);
         if (bpf_lsm)

@@ -75,8 +75,8 @@ static bool must_start_anew(const struct hw_daemon *d, pid_t pid) {
                started_at(pid) < d->swapped_at;
 }
 
-int hw_confirm_accept(struct hw_daemon *d, pid_t pid, const struct hw_ordering *ordering) {
-        if (!d->table || hw_ordering_compare(ordering, &d->table->ordering) != 0)
+int hw_confirm_accept(struct hw_daemon *d, pid_t pid, const struct hw_assignment_version *assignment_version) {
+        if (!d->table || hw_assignment_version_compare(assignment_version, &d->table->assignment_version) != 0)
                 return -ESTALE;
         if (d->memory.confirm == HW_CONFIRM_DONE || d->memory.confirm == HW_CONFIRM_FELL_BACK) {
                 /* Confirmed in an earlier boot, and again: under these rules this boot has led to the control plane too. */

@@ -112,16 +112,16 @@ static void on_record(const struct hw_audit_record *record, void *userdata) {
                 hw_warn("an attempt on the sensor was refused operation=%s pid=%" PRId64, record->operation, record->pid);
         else
                 hw_confirm_evidence(d, record);
-        hw_events_add_record(&d->events, record, in_force ? d->table->ordering.generation : 0);
+        hw_events_add_record(&d->events, record, in_force ? d->table->assignment_version.generation : 0);
         if (record->bpf && d->quiet_at == UINT64_MAX)
                 d->quiet_at = hw_now_ms() + QUIET_MS; /* until then its like may be suppressed */
 }
 
-static void on_observation(const struct hw_audit_record *record, void *userdata) {
+static void on_telemetry_event(const struct hw_audit_record *record, void *userdata) {
         struct hw_daemon *d = userdata;
 
         if (!hw_probe_is_ours((pid_t)record->pid, record->comm))
-                hw_events_add_record(&d->observations, record, 0);
+                hw_events_add_record(&d->telemetry_events, record, 0);
 }
 
 /* Watches what the rule set in force says. */
@@ -189,8 +189,8 @@ static int start(struct hw_daemon *d) {
         }
         before = fstatat(d->state_fd, HW_MEMORY, &st, 0) == 0;
         hw_events_init(&d->events, d->state_fd);
-        hw_events_init(&d->observations, -1);
-        hw_sense_init(&d->sense, on_observation, d);
+        hw_events_init(&d->telemetry_events, -1);
+        hw_sense_init(&d->sense, on_telemetry_event, d);
         if (before)
                 hw_events_add_lost(&d->events, -1, "the sensor was not running; denials meanwhile may be missing");
         d->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -387,7 +387,7 @@ static void finish(struct hw_daemon *d) {
         hw_sense_close(&d->sense);
         hw_usb_close(&d->usb);
         hw_events_free(&d->events);
-        hw_events_free(&d->observations);
+        hw_events_free(&d->telemetry_events);
         hw_profile_set_free(&d->profiles);
         for (size_t i = 0; i < d->n_queue; i++)
                 hw_buffer_free(&d->queue[i].envelope);
@@ -412,7 +412,7 @@ int hw_daemon_run(const struct hw_options *options) {
                 .compile.fd = -1, .compile_ms = options->compile_ms, .prober.fd = -1, .audit = { .fd = -1, .control_fd = -1 }, .events.dirfd = -1,
                 .usb.events = -1,
                 .server = { .listen_fd = -1, .handle = hw_messages_handle, .userdata = &d, .events = &d.events,
-                            .observations = &d.observations },
+                            .telemetry_events = &d.telemetry_events },
                 .confirm_at = UINT64_MAX, .watchdog_at = hw_watchdog_ms() ? 0 : UINT64_MAX,
                 .healthy_at = hw_now_ms() + HEALTHY_MS, .quiet_at = hw_now_ms(), .check_at = hw_now_ms() + options->check_ms,
                 .held_loads = UINT64_MAX, .told_loads = UINT64_MAX, .cut_loads = UINT64_MAX,

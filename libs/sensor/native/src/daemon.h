@@ -64,7 +64,7 @@ struct hw_daemon {
         struct hw_prober prober;
         struct hw_audit audit;
         struct hw_bpf bpf;
-        struct hw_events events, observations; /* apart, so that watching takes no room of denials */
+        struct hw_events events, telemetry_events; /* apart, so that watching takes no room of denials */
         struct hw_sense sense;
         struct hw_usb usb;
 
@@ -87,7 +87,7 @@ struct hw_daemon {
         bool loaded; /* what memory asks for is in the kernel as far as we know */
         uint64_t loads; /* changes of what is loaded: probes of an earlier one say nothing */
         uint64_t verified_at;
-        uint64_t surroundings, compiled_beside; /* hash of the host that the table, the compilation saw; 0: unknown */
+        uint64_t context, compiled_beside; /* hash of the host that the table, the compilation saw; 0: unknown */
         uint64_t links_tried; /* links unlike those of the table, for which it was compiled anew; 0: for none */
 
         struct hw_job job, queue[HW_JOBS_MAX];
@@ -173,8 +173,8 @@ void hw_confirm_begin(struct hw_daemon *d);
 void hw_confirm_wait(struct hw_memory *m);
 /* What is loaded blocks again after it did not: unless it was confirmed while it blocked, it must be confirmed now. */
 void hw_confirm_resumed(struct hw_daemon *d);
-/* 0, -ESTALE for another ordering, -EAGAIN when the process must be started anew first. */
-int hw_confirm_accept(struct hw_daemon *d, pid_t pid, const struct hw_ordering *ordering);
+/* 0, -ESTALE for another assignment version, -EAGAIN when the process must be started anew first. */
+int hw_confirm_accept(struct hw_daemon *d, pid_t pid, const struct hw_assignment_version *assignment_version);
 void hw_confirm_evidence(struct hw_daemon *d, const struct hw_audit_record *record);
 void hw_confirm_expired(struct hw_daemon *d);
 

@@ -33,7 +33,7 @@ static void tell(const struct hw_usb_device *device, enum hw_usb_told what, void
         hw_events_add_device(&d->events,
                              &(struct hw_device_event){ .denied = what == HW_USB_DENIED, .rule = device->verdict.rule->rule,
                                                         .name = name, .dev = device->dev, .info = info },
-                             d->table->ordering.generation);
+                             d->table->assignment_version.generation);
         if (what == HW_USB_DENIED)
                 hw_warn("a USB device is kept out of use place=%s function=%s", device->place, name);
         else if (what == HW_USB_SPARED)

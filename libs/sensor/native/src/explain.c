@@ -184,7 +184,7 @@ int hw_explain(const struct hw_element *element, size_t bytes, const struct hw_t
         hw_json_open(&j, NULL, '{');
         hw_json_text(&j, "mode", modes[element->mode]);
         if (says) {
-                hw_json_decimal(&j, "generation", says->ordering.generation);
+                hw_json_decimal(&j, "generation", says->assignment_version.generation);
                 hw_json_text(&j, "digest", says->digest);
                 if (!hw_json_find(says->report, "attribution", &attribution) ||
                     !hw_json_find(attribution, "rules", &rules))

@@ -212,11 +212,11 @@ static bool would_cut_off(const struct hw_daemon *d, const struct hw_table *t) {
 
 /* Whether the table may take the place of the present one; NULL if it may, else a code. */
 static const char *objection(const struct hw_daemon *d, const struct hw_table *t, const char **ret_message) {
-        int order = hw_ordering_compare(&t->ordering, &d->memory.highest);
+        int order = hw_assignment_version_compare(&t->assignment_version, &d->memory.highest);
 
-        if (order < 0 || hw_ordering_compare(&t->ordering, &d->memory.heeded) < 0) {
+        if (order < 0 || hw_assignment_version_compare(&t->assignment_version, &d->memory.heeded) < 0) {
                 *ret_message = "a newer assignment was accepted before";
-                return "stale-ordering";
+                return "stale-assignment-version";
         }
         if (order == 0 ? strcmp(t->digest, d->memory.rejected_digest) == 0 : would_cut_off(d, t)) {
                 *ret_message = "this rule set cut the agent off before and was taken back; what its assignment says of a "
@@ -224,14 +224,14 @@ static const char *objection(const struct hw_daemon *d, const struct hw_table *t
                 return FELL_BACK;
         }
         if (order == 0 && !hw_recompile_is_lost(d, t)) {
-                *ret_message = "another assignment with the same ordering was accepted before";
-                return "conflicting-ordering";
+                *ret_message = "another assignment with the same assignment version was accepted before";
+                return "conflicting-assignment-version";
         }
         return NULL;
 }
 
 static bool in_force(const struct hw_daemon *d, const struct hw_table *t) {
-        return d->table && hw_ordering_compare(&t->ordering, &d->table->ordering) == 0 &&
+        return d->table && hw_assignment_version_compare(&t->assignment_version, &d->table->assignment_version) == 0 &&
                strcmp(t->digest, d->table->digest) == 0;
 }
 
@@ -246,7 +246,7 @@ static bool is_settled(const struct hw_daemon *d, const struct hw_table *t) {
 }
 
 /*
- * What is in force, made anew: the same ordering, maybe another effect; or what was, and was lost. Anything else is that of
+ * What is in force, made anew: the same assignment version, maybe another effect; or what was, and was lost. Anything else is that of
  * a table that gave way since.
  */
 static void recompiled(struct hw_daemon *d, struct hw_table *t) {
@@ -281,7 +281,7 @@ static void recompiled(struct hw_daemon *d, struct hw_table *t) {
 static void keep_again(struct hw_daemon *d, const struct hw_table *t) {
         hw_recompile_keep(d, (struct hw_slice){ d->job.envelope.data, d->job.envelope.len });
         if (!hw_table_equals(d->table, t))
-                d->surroundings = 0;
+                d->context = 0;
 }
 
 /* More time than the first limit is given as long as it is needed: a host that is slow stays so. */
@@ -301,7 +301,7 @@ static void refuse_but_trust(struct hw_daemon *d, const struct hw_table *t, cons
                 refuse(d, "trust-not-kept", strerror(-r));
                 return;
         }
-        r = hw_ordering_compare(&t->ordering, &d->memory.highest) > 0 ? hw_suspend_take(d, t) : 0;
+        r = hw_assignment_version_compare(&t->assignment_version, &d->memory.highest) > 0 ? hw_suspend_take(d, t) : 0;
         if (r < 0)
                 refuse(d, "not-kept", strerror(-r));
         else

@@ -39,11 +39,11 @@ static int on_apply(struct hw_daemon *d, struct hw_client *c, uint32_t request, 
 }
 
 static int on_confirm(struct hw_daemon *d, struct hw_client *c, uint32_t request, struct hw_slice payload) {
-        struct hw_ordering ordering;
+        struct hw_assignment_version assignment_version;
 
-        if (hw_payload_ordering(payload, &ordering) < 0)
+        if (hw_payload_assignment_version(payload, &assignment_version) < 0)
                 return -EBADMSG;
-        switch (hw_confirm_accept(d, c->pid, &ordering)) {
+        switch (hw_confirm_accept(d, c->pid, &assignment_version)) {
         case -ESTALE:
                 hw_client_error(c, request, "not-in-force", "another assignment is in force");
                 return 0;

@@ -11,7 +11,7 @@
 #include "log.h"
 #include "recompile.h"
 #include "restore.h"
-#include "surroundings.h"
+#include "context.h"
 
 #define PAUSE_MS 30000
 #define PAUSE_AFTER_FAILURE_MS 300000
@@ -26,7 +26,7 @@ void hw_recompile_keep(struct hw_daemon *d, struct hw_slice envelope) {
                         strerror(-r));
                 hw_buffer_add(&d->envelope, envelope.data, envelope.len);
         }
-        d->surroundings = d->compiled_beside;
+        d->context = d->compiled_beside;
         d->recompile_at = 0;
 }
 
@@ -40,7 +40,7 @@ void hw_recompile_keep_later(struct hw_daemon *d) {
 
 void hw_recompile_begins(struct hw_daemon *d) {
         d->compiled_for_bpf = d->bpf_lsm;
-        d->compiled_beside = hw_surroundings(d->options);
+        d->compiled_beside = hw_context(d->options);
 }
 
 void hw_recompile_forget(struct hw_daemon *d) {
@@ -64,17 +64,17 @@ void hw_recompile_keep_previous(struct hw_daemon *d) {
 void hw_recompile_take_previous(struct hw_daemon *d) {
         hw_buffer_free(&d->envelope);
         hw_restore_envelope(d->state_fd);
-        d->surroundings = hw_surroundings(d->options); /* as good as it was: not to be made anew before something changes */
+        d->context = hw_context(d->options); /* as good as it was: not to be made anew before something changes */
         d->recompile_at = 0;
 }
 
 bool hw_recompile_is_lost(const struct hw_daemon *d, const struct hw_table *t) {
-        const struct hw_ordering *highest = &d->memory.highest;
+        const struct hw_assignment_version *highest = &d->memory.highest;
 
         /* Where one was ever taken back, it may have been this one. */
         return d->memory.confirm != HW_CONFIRM_FELL_BACK && !d->memory.rejected_digest[0] &&
-               hw_ordering_compare(&t->ordering, highest) == 0 &&
-               (!d->table || hw_ordering_compare(&d->table->ordering, highest) < 0);
+               hw_assignment_version_compare(&t->assignment_version, highest) == 0 &&
+               (!d->table || hw_assignment_version_compare(&d->table->assignment_version, highest) < 0);
 }
 
 /*
@@ -115,7 +115,7 @@ void hw_recompile_check(struct hw_daemon *d) {
                 return;
         unlike = d->table ? hw_links_unlike(d->table->links) : 0;
         if (!over && (was_taken_back(d) ||
-                      (hw_surroundings(d->options) == d->surroundings && (unlike == 0 || unlike == d->links_tried))))
+                      (hw_context(d->options) == d->context && (unlike == 0 || unlike == d->links_tried))))
                 return;
         d->recompile_at = now + PAUSE_MS;
         if (over && d->table->valid_until > d->memory.ended_at) {
@@ -126,7 +126,7 @@ void hw_recompile_check(struct hw_daemon *d) {
                 return;
         d->links_tried = unlike; /* what the compiler sees otherwise for good is no reason to ask it again and again */
         hw_info("the rule set is compiled anew reason=%s",
-                over ? "an exception has ended" : d->surroundings ? "the host changed" : "at start");
+                over ? "an exception has ended" : d->context ? "the host changed" : "at start");
         hw_jobs_recompile(d);
 }
 
@@ -134,11 +134,11 @@ void hw_recompile_ended(struct hw_daemon *d, bool ok) {
         if (!ok)
                 d->links_tried = 0;
         if (ok)
-                d->surroundings = d->compiled_beside;
+                d->context = d->compiled_beside;
         else if (d->compiled_for_bpf == d->bpf_lsm)
                 d->recompile_at = hw_now_ms() + PAUSE_AFTER_FAILURE_MS;
         else
-                d->surroundings = d->recompile_at = 0; /* the kernel refused the programs: there is another answer now */
+                d->context = d->recompile_at = 0; /* the kernel refused the programs: there is another answer now */
 }
 
 void hw_recompile_soon(struct hw_daemon *d) {

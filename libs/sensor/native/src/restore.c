@@ -54,15 +54,15 @@ static void finish_fallback(int dirfd, struct hw_memory *m, struct hw_restored *
 static void finish_swap(struct hw_memory *m, const struct hw_table *t) {
         hw_warn("the rule set was not remembered yet: it is to be confirmed digest=%s", t->digest);
         m->hold = HW_HOLD_NONE;
-        if (hw_ordering_compare(&t->ordering, &m->highest) >= 0) { /* else a last known good that was compiled anew */
-                m->highest = t->ordering;
+        if (hw_assignment_version_compare(&t->assignment_version, &m->highest) >= 0) { /* else a last known good that was compiled anew */
+                m->highest = t->assignment_version;
                 hw_suspend_order(m, t, false);
         }
         hw_confirm_wait(m);
 }
 
 static void agree(int dirfd, struct hw_memory *m, bool remembered, struct hw_restored *r) {
-        if (hw_ordering_compare(&r->table->ordering, &m->highest) == 0 && hw_ordering_compare(&m->heeded, &m->highest) <= 0)
+        if (hw_assignment_version_compare(&r->table->assignment_version, &m->highest) == 0 && hw_assignment_version_compare(&m->heeded, &m->highest) <= 0)
                 m->ordered = r->table->suspend; /* a program before this one did not keep it */
         if (m->table && m->table == r->table->checksum)
                 return;
@@ -96,7 +96,7 @@ int hw_restore(int dirfd, struct hw_memory *ret_memory, struct hw_restored *ret)
 
         *ret = (struct hw_restored){ 0 };
         if (remembered < 0 && remembered != -ENOENT)
-                hw_error("the memory file cannot be read, suspension and highest ordering are taken from the snapshot "
+                hw_error("the memory file cannot be read, suspension and highest assignment version are taken from the snapshot "
                          "error=%s", strerror(-remembered));
         ret->memory_unread = may_be_read_later(remembered);
         hw_memory_catch_up(ret_memory, hw_wall_ms());

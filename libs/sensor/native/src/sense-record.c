@@ -8,7 +8,7 @@
 #include "hostward-table.h"
 #include "sense.h"
 
-static void put_address(const struct hw_observation *o, struct hw_audit_record *r) {
+static void put_address(const struct hw_telemetry_event *o, struct hw_audit_record *r) {
         const bool v6 = o->family == AF_INET6;
         char text[INET6_ADDRSTRLEN] = "";
 
@@ -16,12 +16,12 @@ static void put_address(const struct hw_observation *o, struct hw_audit_record *
         (void)snprintf(r->peer, sizeof r->peer, v6 ? "[%s]:%u" : "%s:%u", text, ntohs(o->port));
 }
 
-static size_t text_len(const struct hw_observation *o) {
+static size_t text_len(const struct hw_telemetry_event *o) {
         return HW_MIN((size_t)o->text_len, sizeof o->text - 1);
 }
 
 /* Arguments, each behind the other. */
-static void put_arguments(const struct hw_observation *o, struct hw_audit_record *r) {
+static void put_arguments(const struct hw_telemetry_event *o, struct hw_audit_record *r) {
         size_t n = text_len(o);
 
         while (n > 0 && o->text[n - 1] == 0)
@@ -33,7 +33,7 @@ static void put_arguments(const struct hw_observation *o, struct hw_audit_record
 }
 
 /* A name of a question, as people write it; what is no label ends it. False where there is none. */
-static bool put_question(const struct hw_observation *o, struct hw_audit_record *r) {
+static bool put_question(const struct hw_telemetry_event *o, struct hw_audit_record *r) {
         const uint8_t *text = (const uint8_t *)o->text;
         const size_t len = text_len(o);
         size_t at = 0, n = 0;
@@ -57,8 +57,8 @@ static bool put_question(const struct hw_observation *o, struct hw_audit_record 
 }
 
 bool hw_sense_record(struct hw_slice data, struct hw_actor *actor, struct hw_audit_record *ret) {
-        static struct hw_observation o; /* large */
-        const size_t head = offsetof(struct hw_observation, event);
+        static struct hw_telemetry_event o; /* large */
+        const size_t head = offsetof(struct hw_telemetry_event, event);
 
         if (data.len < head || data.len > sizeof o)
                 return false;

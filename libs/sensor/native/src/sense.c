@@ -70,7 +70,7 @@ static int load(struct hw_sense *s, uint32_t classes) {
         r = hw_bpf_mounts(&s->maps); /* before the first file is named */
         if (r < 0)
                 return r;
-        s->ring = ring_buffer__new(bpf_map__fd(s->programs->maps.observations), on_sample, s, NULL);
+        s->ring = ring_buffer__new(bpf_map__fd(s->programs->maps.telemetry_events), on_sample, s, NULL);
         return s->ring ? sense_bpf__attach(s->programs) : -errno;
 }
 

@@ -284,18 +284,18 @@ static void put_events(const struct hw_server *s, struct hw_client *c) {
         }
 }
 
-/* Behind all events, and numbered for themselves: nobody resumes at an observation. */
-static void put_observations(struct hw_server *s, struct hw_client *c) {
+/* Behind all events, and numbered for themselves: nobody resumes at a telemetry event. */
+static void put_telemetry_events(struct hw_server *s, struct hw_client *c) {
         while (c->subscribed && c->out.len < EVENTS_WATERMARK && !c->out.failed) {
                 uint64_t missed;
-                const struct hw_event *observation = hw_events_after(s->observations, c->observed, &missed);
+                const struct hw_event *telemetry_event = hw_events_after(s->telemetry_events, c->observed, &missed);
 
-                if (!observation)
+                if (!telemetry_event)
                         return;
-                s->observations_missed += missed;
-                put_frame(c, observation->seq, observation->json);
-                c->observed = observation->seq;
-                s->observed = HW_MAX(s->observed, observation->seq);
+                s->telemetry_events_missed += missed;
+                put_frame(c, telemetry_event->seq, telemetry_event->json);
+                c->observed = telemetry_event->seq;
+                s->observed = HW_MAX(s->observed, telemetry_event->seq);
         }
 }
 
@@ -317,10 +317,10 @@ static uint64_t settle_one(struct hw_server *s, struct hw_client *c) {
 
         do {
                 put_events(s, c);
-                put_observations(s, c);
+                put_telemetry_events(s, c);
                 send_out(c);
         } while (!c->doomed && !c->stuck_since && c->out.len == 0 && c->subscribed && !c->out.failed &&
-                 (is_behind(s->events, c->cursor) || is_behind(s->observations, c->observed)));
+                 (is_behind(s->events, c->cursor) || is_behind(s->telemetry_events, c->observed)));
         if (c->held && !c->doomed && c->out.len <= ANSWERS_WATERMARK)
                 take_frames(s, c);
         now = hw_now_ms(); /* not before: since when it is stuck was found only now */

@@ -18,7 +18,7 @@ struct hw_client {
         bool privileged; /* root: may suspend, resume, unload */
         bool subscribed, doomed;
         bool held; /* it takes its answers too slowly: what it asks meanwhile waits */
-        uint64_t cursor, observed; /* last event and observation sent */
+        uint64_t cursor, observed; /* last event and telemetry event sent */
         uint64_t half_since; /* when the unfinished frame began, 0 = none */
         uint64_t stuck_since; /* since when it takes nothing of what is to be sent, 0 = it does */
         struct hw_buffer in, out;
@@ -36,9 +36,9 @@ struct hw_server {
         uint64_t frame_ms; /* for the rest of a frame once it has begun */
         uint64_t next_id, refused, violations;
         struct hw_client clients[HW_CLIENTS_MAX];
-        const struct hw_events *events, *observations;
+        const struct hw_events *events, *telemetry_events;
         uint64_t observed; /* highest that anybody was sent */
-        uint64_t observations_missed; /* dropped before they were taken */
+        uint64_t telemetry_events_missed; /* dropped before they were taken */
         /* Below 0: the message was not well formed, the client is cut off. */
         int (*handle)(struct hw_client *client, const struct hw_header *header, struct hw_slice payload, void *userdata);
         void *userdata;

@@ -130,7 +130,7 @@ int hw_memory_save(int dirfd, const struct hw_memory *m) {
         size_t begun = hw_frame_begin(&frame, HW_MSG_MEMORY, 0);
         uint32_t checksum;
 
-        hw_put_ordering(&frame, &m->highest);
+        hw_put_assignment_version(&frame, &m->highest);
         hw_put_text(&frame, HW_TAG_DIGEST, m->rejected_digest);
         hw_put_text(&frame, HW_TAG_HOLD, hold_texts[m->hold]);
         hw_put_text(&frame, HW_TAG_CONFIRM_STATE, confirm_texts[m->confirm]);
@@ -146,7 +146,7 @@ int hw_memory_save(int dirfd, const struct hw_memory *m) {
         put_suspension(&frame, &m->suspension);
         put_ordered(&frame, &m->ordered);
         if (m->heeded.generation)
-                hw_put_bytes(&frame, HW_TAG_FLOORS, &m->heeded, sizeof m->heeded);
+                hw_put_bytes(&frame, HW_TAG_MINIMUM_VERSIONS, &m->heeded, sizeof m->heeded);
         return save(dirfd, HW_MEMORY, &frame, begun, &checksum);
 }
 
@@ -215,9 +215,9 @@ static int get_ordered(struct hw_slice payload, struct hw_order_suspend *ret) {
         return r;
 }
 
-static int get_heeded(struct hw_slice payload, struct hw_ordering *ret) {
+static int get_heeded(struct hw_slice payload, struct hw_assignment_version *ret) {
         struct hw_slice value;
-        int r = hw_payload_one(payload, HW_TAG_FLOORS, &value);
+        int r = hw_payload_one(payload, HW_TAG_MINIMUM_VERSIONS, &value);
 
         if (r == -ENOENT)
                 return 0;
@@ -232,7 +232,7 @@ static int parse_memory(struct hw_slice payload, struct hw_memory *ret) {
         int hold = 0, confirm = 0, r;
         uint64_t table = 0;
 
-        r = hw_payload_ordering(payload, &ret->highest);
+        r = hw_payload_assignment_version(payload, &ret->highest);
         if (r == 0)
                 r = get_text(payload, HW_TAG_DIGEST, ret->rejected_digest, sizeof ret->rejected_digest);
         if (r == 0)

@@ -38,7 +38,7 @@ struct hw_suspension {
 
 /* What must outlive the daemon beside the table. */
 struct hw_memory {
-        struct hw_ordering highest;
+        struct hw_assignment_version highest;
         char rejected_digest[HW_DIGEST_MAX + 1]; /* cut this host off once: not applied again */
         uint64_t rejected_effect; /* hw_table_effect() of it; 0: whatever it does, since it cut the host off in two ways */
         enum hw_hold hold;
@@ -49,7 +49,7 @@ struct hw_memory {
         struct hw_suspension suspension;
         struct hw_order_suspend ordered; /* by the assignment of `highest`; waits while the console has the say */
         uint32_t table; /* checksum of the snapshot that this speaks of; 0: not known, written by a version before */
-        struct hw_ordering heeded; /* the newest assignment of which the suspension alone was done; 0 0 0: none */
+        struct hw_assignment_version heeded; /* the newest assignment of which the suspension alone was done; 0 0 0: none */
         uint64_t ended_at; /* end of an exception (VALID_UNTIL) that has passed: it stays over at a boot in 1970; 0 = none */
         uint64_t seen_at; /* the time of the suspension: the wall clock when it began, and on with the time since boot */
 };

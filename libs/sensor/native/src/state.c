@@ -10,8 +10,8 @@
 #include "file.h"
 #include "json.h"
 
-static void put_ordering(struct hw_json *j, const char *key, const struct hw_ordering *o) {
-        if (!hw_ordering_is_set(o))
+static void put_assignment_version(struct hw_json *j, const char *key, const struct hw_assignment_version *o) {
+        if (!hw_assignment_version_is_set(o))
                 return;
         hw_json_open(j, key, '{');
         hw_json_decimal(j, "epoch", o->epoch);
@@ -23,7 +23,7 @@ static void put_ordering(struct hw_json *j, const char *key, const struct hw_ord
 static void put_table(struct hw_json *j, const struct hw_table *t) {
         if (!t)
                 return;
-        put_ordering(j, "ordering", &t->ordering);
+        put_assignment_version(j, "assignmentVersion", &t->assignment_version);
         hw_json_int(j, "expiresAt", (int64_t)t->expires_at);
         hw_json_text(j, "digest", t->digest);
         hw_json_base64(j, "report", t->report);
@@ -193,7 +193,7 @@ static void put_sensing(struct hw_json *j, const struct hw_daemon *d) {
         hw_json_int(j, "scratch", (int64_t)s->lost[HW_LOSS_SCRATCH]);
         hw_json_int(j, "race", (int64_t)s->lost[HW_LOSS_RACE]);
         hw_json_int(j, "repeated", (int64_t)s->lost[HW_LOSS_THROTTLED]);
-        hw_json_int(j, "queue", (int64_t)d->server.observations_missed);
+        hw_json_int(j, "queue", (int64_t)d->server.telemetry_events_missed);
         hw_json_close(j, '}');
         hw_json_close(j, '}');
 }
@@ -214,7 +214,7 @@ void hw_state_write(const struct hw_daemon *d, struct hw_buffer *out) {
         hw_json_bool(&j, "bpfLsm", d->bpf_lsm);
         put_table(&j, d->table);
         hw_json_bool(&j, "stale", is_stale(d));
-        put_ordering(&j, "highest", &d->memory.highest);
+        put_assignment_version(&j, "highest", &d->memory.highest);
         put_outcome(&j, &d->outcome);
         if (hw_daemon_uses_bpf(d))
                 put_bpf(&j, d);

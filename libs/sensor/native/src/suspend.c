@@ -73,7 +73,7 @@ static void order(struct hw_memory *m, const struct hw_table *t, bool renewal) {
 }
 
 void hw_suspend_order(struct hw_memory *m, const struct hw_table *t, bool renewal) {
-        const bool is_done = hw_ordering_is_set(&m->heeded) && hw_ordering_compare(&t->ordering, &m->heeded) == 0;
+        const bool is_done = hw_assignment_version_is_set(&m->heeded) && hw_assignment_version_compare(&t->assignment_version, &m->heeded) == 0;
 
         if (!is_done) /* else the console may have ended it since */
                 order(m, t, renewal);
@@ -106,26 +106,26 @@ static int obey(struct hw_daemon *d, const struct hw_table *t) {
 
 /* Once: an assignment is sent again and again, and the console may have ended the suspension since, or a later one. */
 static bool is_heeded(const struct hw_memory *m, const struct hw_table *t) {
-        return hw_ordering_compare(&t->ordering, &m->heeded) <= 0;
+        return hw_assignment_version_compare(&t->assignment_version, &m->heeded) <= 0;
 }
 
 int hw_suspend_take(struct hw_daemon *d, const struct hw_table *t) {
-        const struct hw_ordering highest = d->memory.highest;
+        const struct hw_assignment_version highest = d->memory.highest;
         int r;
 
-        d->memory.highest = t->ordering;
+        d->memory.highest = t->assignment_version;
         r = is_heeded(&d->memory, t) ? hw_memory_store(d) : obey(d, t);
         if (r < 0) {
                 d->memory.highest = highest; /* it comes again, and is kept when there is room */
-                d->memory.heeded = t->ordering;
+                d->memory.heeded = t->assignment_version;
         }
         return r;
 }
 
 void hw_suspend_heed(struct hw_daemon *d, const struct hw_table *t) {
-        if (hw_ordering_compare(&t->ordering, &d->memory.highest) <= 0 || is_heeded(&d->memory, t))
+        if (hw_assignment_version_compare(&t->assignment_version, &d->memory.highest) <= 0 || is_heeded(&d->memory, t))
                 return;
-        d->memory.heeded = t->ordering;
+        d->memory.heeded = t->assignment_version;
         if (t->suspend.set || d->memory.ordered.set) /* else there is nothing to do, nor to keep */
                 (void)obey(d, t);
 }

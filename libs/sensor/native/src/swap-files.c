@@ -48,7 +48,7 @@ static bool is_known_good(const struct hw_memory *m) {
 }
 
 /*
- * A renewal: the same in the kernel under a later ordering. What was confirmed stays confirmed; else an agent that is
+ * A renewal: the same in the kernel under a later assignment version. What was confirmed stays confirmed; else an agent that is
  * taken over could use each renewal to have the rule set taken back.
  */
 static bool is_renewal(const struct hw_daemon *d, const struct hw_table *t) {
@@ -70,8 +70,8 @@ static int write_files(struct hw_daemon *d, struct hw_table *t) {
         d->memory.table = t->checksum;
         d->memory.hold = HW_HOLD_NONE;
         /* The last known good that is compiled anew: what came since counts, also of whether the host is suspended. */
-        if (hw_ordering_compare(&t->ordering, &d->memory.highest) >= 0) {
-                d->memory.highest = t->ordering;
+        if (hw_assignment_version_compare(&t->assignment_version, &d->memory.highest) >= 0) {
+                d->memory.highest = t->assignment_version;
                 hw_suspend_order(&d->memory, t, renewal);
         }
         d->looked_at = hw_now_ms();

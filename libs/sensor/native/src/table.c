@@ -16,7 +16,7 @@ static int compare(uint64_t a, uint64_t b) {
         return (a > b) - (a < b);
 }
 
-int hw_ordering_compare(const struct hw_ordering *a, const struct hw_ordering *b) {
+int hw_assignment_version_compare(const struct hw_assignment_version *a, const struct hw_assignment_version *b) {
         int r = compare(a->epoch, b->epoch);
 
         if (r == 0)
@@ -24,11 +24,11 @@ int hw_ordering_compare(const struct hw_ordering *a, const struct hw_ordering *b
         return r ? r : compare(a->issued_at, b->issued_at);
 }
 
-bool hw_ordering_is_set(const struct hw_ordering *o) {
+bool hw_assignment_version_is_set(const struct hw_assignment_version *o) {
         return o->epoch || o->generation || o->issued_at;
 }
 
-int hw_payload_ordering(struct hw_slice payload, struct hw_ordering *ret) {
+int hw_payload_assignment_version(struct hw_slice payload, struct hw_assignment_version *ret) {
         int r = hw_payload_u64(payload, HW_TAG_EPOCH, &ret->epoch);
 
         if (r == 0)
@@ -36,7 +36,7 @@ int hw_payload_ordering(struct hw_slice payload, struct hw_ordering *ret) {
         return r < 0 ? r : hw_payload_u64(payload, HW_TAG_ISSUED_AT, &ret->issued_at);
 }
 
-void hw_put_ordering(struct hw_buffer *b, const struct hw_ordering *o) {
+void hw_put_assignment_version(struct hw_buffer *b, const struct hw_assignment_version *o) {
         hw_put_u64(b, HW_TAG_EPOCH, o->epoch);
         hw_put_u64(b, HW_TAG_GENERATION, o->generation);
         hw_put_u64(b, HW_TAG_ISSUED_AT, o->issued_at);
@@ -157,7 +157,7 @@ static int allocate_lists(struct hw_table *t, struct hw_slice payload) {
 static bool belongs(uint16_t tag) {
         return (tag >= HW_TAG_EPOCH && tag <= HW_TAG_REPORT) || (tag >= HW_TAG_PROFILE_NAME && tag <= HW_TAG_DROPIN) ||
                tag == HW_TAG_OVERRIDES || tag == HW_TAG_VALID_UNTIL || tag == HW_TAG_ROOT ||
-               tag == HW_TAG_FLOORS || tag == HW_TAG_TABLE || tag == HW_TAG_SUBJECT_NAME ||
+               tag == HW_TAG_MINIMUM_VERSIONS || tag == HW_TAG_TABLE || tag == HW_TAG_SUBJECT_NAME ||
                tag == HW_TAG_KILL_HOLDERS || tag == HW_TAG_DEVICES || tag == HW_TAG_VISIBILITY ||
                tag == HW_TAG_LINKS || tag == HW_TAG_EFFECT || tag >= HW_OPTIONAL_TAGS;
 }
@@ -231,7 +231,7 @@ static int read_suspend(struct hw_table *t, struct hw_slice payload) {
 }
 
 int hw_table_parse_word(struct hw_slice payload, struct hw_table *ret) {
-        int r = hw_payload_ordering(payload, &ret->ordering);
+        int r = hw_payload_assignment_version(payload, &ret->assignment_version);
 
         return r < 0 ? r : read_suspend(ret, payload);
 }
@@ -277,8 +277,8 @@ static int read_devices(struct hw_table *t, struct hw_slice payload) {
 static int read_single(struct hw_table *t, struct hw_slice payload, const char **why) {
         int r;
 
-        *why = "the ordering is missing or malformed";
-        r = hw_payload_ordering(payload, &t->ordering);
+        *why = "the assignment version is missing or malformed";
+        r = hw_payload_assignment_version(payload, &t->assignment_version);
         if (r == 0)
                 r = hw_payload_u64(payload, HW_TAG_EXPIRES_AT, &t->expires_at);
         if (r < 0)
@@ -326,7 +326,7 @@ static int read_single(struct hw_table *t, struct hw_slice payload, const char *
         *why = "what is to be kept of trust is malformed or too large";
         r = read_kept(payload, HW_TAG_ROOT, HW_ROOT_BYTES_MAX, &t->root);
         if (r == 0)
-                r = read_kept(payload, HW_TAG_FLOORS, HW_FLOORS_BYTES_MAX, &t->floors);
+                r = read_kept(payload, HW_TAG_MINIMUM_VERSIONS, HW_MINIMUM_VERSIONS_BYTES_MAX, &t->minimum_versions);
         if (r < 0)
                 return r;
         *why = "the links that were looked at are malformed or too many";

@@ -5,14 +5,14 @@
 #include "usb-rules.h"
 
 /* Order of assignments, compared lexicographically; all zero means none. */
-struct hw_ordering {
+struct hw_assignment_version {
         uint64_t epoch, generation, issued_at;
 };
 
-int hw_ordering_compare(const struct hw_ordering *a, const struct hw_ordering *b);
-bool hw_ordering_is_set(const struct hw_ordering *o);
-int hw_payload_ordering(struct hw_slice payload, struct hw_ordering *ret);
-void hw_put_ordering(struct hw_buffer *b, const struct hw_ordering *o);
+int hw_assignment_version_compare(const struct hw_assignment_version *a, const struct hw_assignment_version *b);
+bool hw_assignment_version_is_set(const struct hw_assignment_version *o);
+int hw_payload_assignment_version(struct hw_slice payload, struct hw_assignment_version *ret);
+void hw_put_assignment_version(struct hw_buffer *b, const struct hw_assignment_version *o);
 
 enum hw_mode { HW_MODE_ENFORCE, HW_MODE_AUDIT, HW_MODE_OFF };
 const char *hw_mode_text(enum hw_mode mode);
@@ -37,7 +37,7 @@ struct hw_dropin {
 #define HW_TABLE_DROPINS_MAX 512
 #define HW_TABLE_SUBJECTS_MAX 16384
 #define HW_ROOT_BYTES_MAX (128u << 10)
-#define HW_FLOORS_BYTES_MAX (1u << 20)
+#define HW_MINIMUM_VERSIONS_BYTES_MAX (1u << 20)
 #define HW_EFFECT_BYTES 64u
 
 /* A suspension as ordered by the control plane. */
@@ -52,7 +52,7 @@ struct hw_order_suspend {
 struct hw_table {
         struct hw_buffer payload;
         uint32_t checksum; /* of the payload, once it was written to a snapshot or read from one */
-        struct hw_ordering ordering;
+        struct hw_assignment_version assignment_version;
         uint64_t expires_at;
         uint64_t overrides; /* policies that override the protection of the control path */
         uint64_t kill_holders; /* 1: of what the table for BPF refuses and was open before; 0: they are told of */
@@ -60,7 +60,7 @@ struct hw_table {
         uint64_t valid_until; /* wall clock, ms: an exception ends; 0: none does */
         char digest[HW_DIGEST_MAX + 1];
         struct hw_slice report, text;
-        struct hw_slice root, floors; /* empty: there are none */
+        struct hw_slice root, minimum_versions; /* empty: there are none */
         struct hw_slice links; /* as the compiler saw them (links.h); they have no part in the effect */
         struct hw_slice blobs[3]; /* by enum hw_mode */
         struct hw_slice effect; /* what they were made from, and in the second half by; empty: only they tell */
@@ -84,8 +84,8 @@ struct hw_table {
  */
 int hw_table_parse(struct hw_buffer *payload, struct hw_table **ret, const char **ret_why);
 /*
- * Ordering and suspension alone, of an assignment that could not be compiled; nothing is taken over. -ENOENT where it does
- * not say its ordering.
+ * Assignment version and suspension alone, of an assignment that could not be compiled; nothing is taken over. -ENOENT where it does
+ * not say its assignment version.
  */
 int hw_table_parse_word(struct hw_slice payload, struct hw_table *ret);
 struct hw_table *hw_table_free(struct hw_table *t);

@@ -31,11 +31,11 @@ int hw_trust_keep(const char *dir, const struct hw_table *t) {
         _cleanup_close_ int dirfd = -1;
         int r;
 
-        if (t->root.len == 0 && t->floors.len == 0)
+        if (t->root.len == 0 && t->minimum_versions.len == 0)
                 return 0;
         dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         if (dirfd < 0)
                 return -errno;
-        r = keep(dirfd, "floors.json", t->floors);
+        r = keep(dirfd, "minimum-versions.json", t->minimum_versions);
         return r < 0 ? r : keep(dirfd, "root.json", t->root);
 }

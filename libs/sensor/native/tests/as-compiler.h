@@ -19,7 +19,7 @@ struct given {
         uint64_t generation;
         const char *digest, *mark;
         uint64_t suspended_until, valid_until;
-        const char *root, *floors, *effect, *made_by;
+        const char *root, *minimum_versions, *effect, *made_by;
 };
 
 #define SET(generation_, digest_, mark_, ...) \
@@ -52,8 +52,8 @@ static inline void put_table(struct hw_buffer *b, struct given g) {
                 hw_put_u64(b, HW_TAG_VALID_UNTIL, g.valid_until);
         if (g.root)
                 hw_put_text(b, HW_TAG_ROOT, g.root);
-        if (g.floors)
-                hw_put_text(b, HW_TAG_FLOORS, g.floors);
+        if (g.minimum_versions)
+                hw_put_text(b, HW_TAG_MINIMUM_VERSIONS, g.minimum_versions);
         if (g.effect) {
                 uint8_t effect[HW_EFFECT_BYTES] = { 0 };
 

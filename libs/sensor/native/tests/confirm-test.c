@@ -64,7 +64,7 @@ static void swap(uint64_t generation, const char *mark, uint64_t overrides) {
 }
 
 static int confirm(pid_t pid) {
-        return hw_confirm_accept(&d, pid, &d.table->ordering);
+        return hw_confirm_accept(&d, pid, &d.table->assignment_version);
 }
 
 static void deny_at(int64_t fsuid, uint64_t time_ms) {
@@ -78,7 +78,7 @@ static void deny(int64_t fsuid) {
 }
 
 static bool is(uint64_t generation, enum hw_confirm state, enum hw_mode mode) {
-        return d.table->ordering.generation == generation && d.memory.confirm == state &&
+        return d.table->assignment_version.generation == generation && d.memory.confirm == state &&
                hw_memory_mode(&d.memory) == mode;
 }
 

@@ -221,13 +221,13 @@ static void a_fallback_that_the_kernel_refuses_tells_of_the_table_that_is_wanted
 
         begin();
         swap(1, "11");
-        CHECK(hw_confirm_accept(&d, getpid(), &d.table->ordering) == 0);
+        CHECK(hw_confirm_accept(&d, getpid(), &d.table->assignment_version) == 0);
         swap(2, "22");
         record.time_ms = hw_wall_ms();
         hw_confirm_evidence(&d, &record);
         kernel_refuses(true);
         hw_confirm_expired(&d);
-        CHECK(d.table->ordering.generation == 1 && !d.outcome.ok);
+        CHECK(d.table->assignment_version.generation == 1 && !d.outcome.ok);
         CHECK(state_has("\"name\":\"hostward\"") && state_has("\"ok\":false"));
         end();
 }
@@ -299,14 +299,14 @@ static void nor_does_it_tell_of_devices_by_rules_that_are_gone(void) {
         begin();
         plug();
         swap_with("audit 100 4 8 - - - nothing\n", 1, "11");
-        CHECK(hw_confirm_accept(&d, getpid(), &d.table->ordering) == 0);
+        CHECK(hw_confirm_accept(&d, getpid(), &d.table->assignment_version) == 0);
         swap_with("audit 100 5 8 - - - nothing\n", 2, "22");
         CHECK(d.usb.n == 1 && d.usb.devices[0].verdict.rule->rule == 5);
         strcpy(d.usb.devices[0].spared, "as a device that the host cannot be without");
         hw_confirm_evidence(&d, &denial);
         kernel_refuses(true);
         hw_confirm_expired(&d);
-        CHECK(d.table->ordering.generation == 1 && !d.outcome.ok);
+        CHECK(d.table->assignment_version.generation == 1 && !d.outcome.ok);
         CHECK(state_has("\"devices\":") && d.usb.devices[0].verdict.rule->rule == 4);
         hw_usb_close(&d.usb);
         end();
@@ -324,7 +324,7 @@ static void a_swap_that_the_kernel_refuses_leaves_what_was_in_force(void) {
         sample_payload(&payload, &sample);
         CHECK(hw_table_parse(&payload, &t, &why) == 0);
         CHECK(hw_enforce_swap(&d, t) < 0);
-        CHECK(d.table->ordering.generation == 1 && d.profiles.list[0].ok);
+        CHECK(d.table->assignment_version.generation == 1 && d.profiles.list[0].ok);
         end();
 }
 
@@ -359,16 +359,16 @@ static void what_was_compiled_anew_and_is_refused_by_the_kernel_is_compiled_agai
 
         begin();
         swap(1, "11");
-        CHECK(hw_confirm_accept(&d, getpid(), &d.table->ordering) == 0);
-        d.surroundings = before;
+        CHECK(hw_confirm_accept(&d, getpid(), &d.table->assignment_version) == 0);
+        d.context = before;
         kernel_refuses(true);
         recompile("22");
         CHECK(!d.outcome.ok && d.memory.confirm == HW_CONFIRM_DONE);
-        CHECK(d.surroundings == before && d.recompile_at > hw_now_ms());
+        CHECK(d.context == before && d.recompile_at > hw_now_ms());
         kernel_refuses(false);
         recompile("22");
         CHECK(d.outcome.ok && d.memory.confirm == HW_CONFIRM_WAITING);
-        CHECK(d.surroundings == d.compiled_beside);
+        CHECK(d.context == d.compiled_beside);
         end();
 }
 

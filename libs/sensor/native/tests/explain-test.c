@@ -27,7 +27,7 @@ static struct hw_element *element(size_t *ret_bytes, enum hw_bpf_mode mode) {
 }
 
 static bool answer_has(enum hw_bpf_mode mode, const struct hw_question *q, const char *text) {
-        const struct hw_table says = { .ordering = { 1, 12, 3 }, .digest = "ab", .report = slice(report),
+        const struct hw_table says = { .assignment_version = { 1, 12, 3 }, .digest = "ab", .report = slice(report),
                                        .subjects = subjects, .n_subjects = 1 };
         struct hw_buffer json = { 0 };
         size_t bytes;

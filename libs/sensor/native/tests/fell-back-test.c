@@ -8,7 +8,7 @@
  */
 
 static bool is(uint64_t generation, enum hw_confirm state, enum hw_mode mode) {
-        return d.table->ordering.generation == generation && d.memory.confirm == state &&
+        return d.table->assignment_version.generation == generation && d.memory.confirm == state &&
                hw_memory_mode(&d.memory) == mode;
 }
 
@@ -57,9 +57,9 @@ static void when_that_ends_what_cut_the_agent_off_does_not_come_back(void) {
 static void nobody_suspends_it_by_an_assignment_that_is_not_the_newest(void) {
         begin_fallen_back();
         CHECK(refused("fell-back", SET(4, "22", "bad")));
-        CHECK(refused("stale-ordering", SET(3, "22", "bad", .suspended_until = in_a_minute())));
+        CHECK(refused("stale-assignment-version", SET(3, "22", "bad", .suspended_until = in_a_minute())));
         CHECK(refused("fell-back", SET(4, "22", "bad", .suspended_until = in_a_minute())));
-        CHECK(refused("stale-ordering", SET(3, "33", "other")));
+        CHECK(refused("stale-assignment-version", SET(3, "33", "other")));
         CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
         CHECK(taken(SET(5, "33", "other")));
         CHECK(is(5, HW_CONFIRM_WAITING, HW_MODE_ENFORCE));
@@ -143,9 +143,9 @@ static bool trusts(const char *name, const char *text) {
 
 static void the_next_root_document_is_trusted(void) {
         begin_fallen_back();
-        CHECK(refused("fell-back", SET(3, "22", "bad", .root = "next", .floors = "labels")));
-        CHECK(trusts("root.json", "next") && trusts("floors.json", "labels"));
-        CHECK(refused("stale-ordering", SET(2, "22", "bad", .root = "older")));
+        CHECK(refused("fell-back", SET(3, "22", "bad", .root = "next", .minimum_versions = "labels")));
+        CHECK(trusts("root.json", "next") && trusts("minimum-versions.json", "labels"));
+        CHECK(refused("stale-assignment-version", SET(2, "22", "bad", .root = "older")));
         CHECK(trusts("root.json", "next"));
         end();
 }
@@ -178,9 +178,9 @@ static void nor_does_it_come_back_compiled_anew_but_where_an_exception_has_ended
         begin_fallen_back_to_the_same_digest(in_a_minute());
         CHECK(taken(SET(2, "11", "good", .valid_until = in_a_minute())));
         confirm();
-        d.surroundings = 0;
+        d.context = 0;
         compile_as(HW_JOB_RECOMPILE, SET(2, "11", "bad"));
-        CHECK(is(2, HW_CONFIRM_DONE, HW_MODE_ENFORCE) && d.surroundings == d.compiled_beside);
+        CHECK(is(2, HW_CONFIRM_DONE, HW_MODE_ENFORCE) && d.context == d.compiled_beside);
         d.table->valid_until = hw_wall_ms() - 1;
         compile_as(HW_JOB_RECOMPILE, SET(2, "11", "bad"));
         CHECK(is(2, HW_CONFIRM_WAITING, HW_MODE_ENFORCE) && d.table->valid_until == 0);

@@ -126,7 +126,7 @@ static void fuzz_memory(struct hw_slice input) {
                 return;
         CHECK(hw_memory_mode(&m) <= HW_MODE_OFF && hw_confirm_text(m.confirm) && hw_by_text(m.suspension.by));
         put_file(HW_MEMORY, HW_MSG_MEMORY, input);
-        CHECK(hw_memory_load(directory, &again) == 0 && hw_ordering_compare(&m.highest, &again.highest) == 0);
+        CHECK(hw_memory_load(directory, &again) == 0 && hw_assignment_version_compare(&m.highest, &again.highest) == 0);
 }
 
 /* A device's descriptors, and a message of the kernel, which names what a device calls itself. */

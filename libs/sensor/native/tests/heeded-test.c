@@ -5,7 +5,7 @@
 /* What an assignment says of a suspension where its rule set cannot be put in force. */
 
 static bool has_first_as(enum hw_mode mode) {
-        return d.table->ordering.generation == 1 && d.memory.highest.generation == 1 && hw_memory_mode(&d.memory) == mode;
+        return d.table->assignment_version.generation == 1 && d.memory.highest.generation == 1 && hw_memory_mode(&d.memory) == mode;
 }
 
 static void begin_with_first(void) {
@@ -16,12 +16,12 @@ static void begin_with_first(void) {
 
 /* What the compiler believes, and cannot compile. */
 static bool cannot_be_compiled(enum hw_job_kind kind, struct given g) {
-        const struct hw_ordering ordering = { 1, g.generation, 1 };
+        const struct hw_assignment_version assignment_version = { 1, g.generation, 1 };
         struct hw_buffer payload = { 0 };
 
         hw_put_text(&payload, HW_TAG_CODE, "parser-failed");
         hw_put_text(&payload, HW_TAG_MESSAGE, "x");
-        hw_put_ordering(&payload, &ordering);
+        hw_put_assignment_version(&payload, &assignment_version);
         put_suspension(&payload, g.suspended_until);
         compiler_answers(kind, HW_MSG_REJECTED, &payload);
         hw_buffer_free(&payload);
@@ -37,9 +37,9 @@ static void a_rule_set_that_finds_no_room_suspends_once_all_the_same(void) {
         CHECK(has_first_as(HW_MODE_AUDIT) && d.memory.suspension.by == HW_BY_CONTROL_PLANE);
         CHECK(refused("snapshot-failed", SET(3, "33", "later")));
         CHECK(has_first_as(HW_MODE_ENFORCE));
-        CHECK(refused("stale-ordering", order) && has_first_as(HW_MODE_ENFORCE));
+        CHECK(refused("stale-assignment-version", order) && has_first_as(HW_MODE_ENFORCE));
         no_room_for(HW_SNAPSHOT, false);
-        CHECK(taken(SET(4, "44", "last")) && d.table->ordering.generation == 4);
+        CHECK(taken(SET(4, "44", "last")) && d.table->assignment_version.generation == 4);
         end();
 }
 
@@ -59,9 +59,9 @@ static void the_console_s_word_and_a_later_one_hold_over_a_restart(void) {
         CHECK(has_first_as(HW_MODE_AUDIT));
         CHECK(refused("snapshot-failed", SET(4, "44", "later")) && has_first_as(HW_MODE_ENFORCE));
         restart();
-        CHECK(refused("stale-ordering", order) && has_first_as(HW_MODE_ENFORCE));
+        CHECK(refused("stale-assignment-version", order) && has_first_as(HW_MODE_ENFORCE));
         no_room_for(HW_SNAPSHOT, false);
-        CHECK(taken(SET(4, "44", "later")) && d.table->ordering.generation == 4);
+        CHECK(taken(SET(4, "44", "later")) && d.table->assignment_version.generation == 4);
         end();
 }
 
@@ -72,7 +72,7 @@ static void what_was_done_of_it_is_not_done_again_when_there_is_room(void) {
         no_room_for(HW_SNAPSHOT, true);
         CHECK(refused("snapshot-failed", order) && hw_resume(&d) == 0);
         no_room_for(HW_SNAPSHOT, false);
-        CHECK(taken(order) && d.table->ordering.generation == 2 && hw_memory_mode(&d.memory) == HW_MODE_ENFORCE);
+        CHECK(taken(order) && d.table->assignment_version.generation == 2 && hw_memory_mode(&d.memory) == HW_MODE_ENFORCE);
         end();
 }
 

@@ -35,7 +35,7 @@ static void end(void) {
 }
 
 static void confirm(void) {
-        CHECK(hw_confirm_accept(&d, getpid(), &d.table->ordering) == 0);
+        CHECK(hw_confirm_accept(&d, getpid(), &d.table->assignment_version) == 0);
 }
 
 /* The agent is denied something and confirms nothing until its time is over. */

@@ -62,7 +62,7 @@ static void swap_confirmed(struct given g) {
 }
 
 static bool is(uint64_t generation, enum hw_confirm state, enum hw_mode mode) {
-        return d.table && d.table->ordering.generation == generation && d.memory.confirm == state &&
+        return d.table && d.table->assignment_version.generation == generation && d.memory.confirm == state &&
                hw_memory_mode(&d.memory) == mode;
 }
 
@@ -177,7 +177,7 @@ static void under_overrides_an_agent_of_before_does_not_confirm_it(void) {
         CHECK(swap((struct given){ 2, .mark = "22", .overrides = 1 }) == 0);
         copy("kept", "memory");
         restart();
-        CHECK(hw_confirm_accept(&d, getpid(), &d.table->ordering) == -EAGAIN);
+        CHECK(hw_confirm_accept(&d, getpid(), &d.table->assignment_version) == -EAGAIN);
         end();
 }
 
@@ -327,11 +327,11 @@ static void what_a_later_version_may_leave_out_costs_no_rule_set(void) {
         write_by_a_later_version("snapshot", HW_OPTIONAL_TAGS + 7);
         write_by_a_later_version("memory", HW_OPTIONAL_TAGS + 8);
         restart();
-        CHECK(d.outcome.ok && d.table && d.table->ordering.generation == 2 && d.memory.highest.generation == 2);
+        CHECK(d.outcome.ok && d.table && d.table->assignment_version.generation == 2 && d.memory.highest.generation == 2);
         confirm();
         CHECK(hw_snapshot_save(d.state_fd, "snapshot", d.table) == 0);
         restart();
-        CHECK(d.outcome.ok && d.table && d.table->ordering.generation == 2);
+        CHECK(d.outcome.ok && d.table && d.table->assignment_version.generation == 2);
         end();
 }
 

@@ -113,14 +113,14 @@ static void after_a_fallback_an_exception_that_still_runs_ends(void) {
         cut_off();
         CHECK(envelope_is("11") && !is_due());
         restart();
-        CHECK(d.table->ordering.generation == 1 && envelope_is("11"));
+        CHECK(d.table->assignment_version.generation == 1 && envelope_is("11"));
         exception_ends();
         CHECK(is_due());
         CHECK(hw_enforce_swap(&d, table(1, "11", "without", 0)) == 0);
         CHECK(d.memory.highest.generation == 2); /* what came between stays older */
         confirm();
         restart();
-        CHECK(d.table->ordering.generation == 1 && d.memory.highest.generation == 2);
+        CHECK(d.table->assignment_version.generation == 1 && d.memory.highest.generation == 2);
         end();
 }
 
@@ -132,7 +132,7 @@ static void a_suspension_that_was_ended_since_does_not_come_back_with_it(void) {
         apply(3, "33", 0);
         CHECK(!d.memory.suspension.active);
         cut_off();
-        CHECK(d.table->ordering.generation == 2 && !d.memory.suspension.active);
+        CHECK(d.table->assignment_version.generation == 2 && !d.memory.suspension.active);
         CHECK(hw_enforce_swap(&d, suspending(2, "22", "compiled anew")) == 0);
         CHECK(!d.memory.suspension.active && hw_memory_mode(&d.memory) == HW_MODE_ENFORCE);
         end();
@@ -151,7 +151,7 @@ static void so_it_does_where_the_daemon_died_within_the_fallback(void) {
         CHECK(hw_write_atomic(d.state_fd, HW_ENVELOPE, "22", 2, 0600) == 0);
         hw_buffer_free(&newer);
         restart();
-        CHECK(d.table->ordering.generation == 1 && envelope_is("11"));
+        CHECK(d.table->assignment_version.generation == 1 && envelope_is("11"));
         end();
 }
 
@@ -161,7 +161,7 @@ static void what_cut_the_agent_off_when_compiled_anew_is_tried_again_at_an_end_a
         confirm();
         CHECK(hw_enforce_swap(&d, table(1, "11", "compiled anew", hw_wall_ms() + 60000)) == 0);
         cut_off();
-        d.surroundings = 0; /* as after a start, or where the host changes */
+        d.context = 0; /* as after a start, or where the host changes */
         CHECK(envelope_is("11") && !is_due());
         exception_ends();
         CHECK(is_due());
@@ -179,7 +179,7 @@ static void an_envelope_that_found_no_room_is_not_mixed_up_with_another(void) {
         confirm();
         apply(4, "44", 0);
         cut_off();
-        CHECK(d.table->ordering.generation == 3 && !envelope_is("22") && !envelope_is("44"));
+        CHECK(d.table->assignment_version.generation == 3 && !envelope_is("22") && !envelope_is("44"));
         no_room_for(HW_ENVELOPE, false);
         end();
 }
@@ -211,11 +211,11 @@ static void a_newer_table_that_was_lost_may_come_back_and_nothing_else(void) {
         older = table(1, "11", "11", 0);
         CHECK(!hw_recompile_is_lost(&d, lost)); /* in force */
         restart();
-        CHECK(d.table->ordering.generation == 1 && envelope_is("22") && is_due());
+        CHECK(d.table->assignment_version.generation == 1 && envelope_is("22") && is_due());
         CHECK(hw_recompile_is_lost(&d, lost) && !hw_recompile_is_lost(&d, other) && !hw_recompile_is_lost(&d, older));
         CHECK(hw_enforce_swap(&d, lost) == 0);
         cut_off();
-        CHECK(d.table->ordering.generation == 1 && envelope_is("11") && !hw_recompile_is_lost(&d, d.table));
+        CHECK(d.table->assignment_version.generation == 1 && envelope_is("11") && !hw_recompile_is_lost(&d, d.table));
         lost = table(2, "22", "22", 0);
         CHECK(!hw_recompile_is_lost(&d, lost)); /* it was taken back */
         (void)hw_table_free(lost);

@@ -40,9 +40,9 @@ static void put_blobs(struct hw_buffer *b, const char *const *names, const char 
 }
 
 void sample_payload(struct hw_buffer *b, const struct sample *s) {
-        const struct hw_ordering ordering = { 1, s->generation, 1000 };
+        const struct hw_assignment_version assignment_version = { 1, s->generation, 1000 };
 
-        hw_put_ordering(b, &ordering);
+        hw_put_assignment_version(b, &assignment_version);
         hw_put_u64(b, HW_TAG_EXPIRES_AT, 2000);
         hw_put_text(b, HW_TAG_DIGEST, s->digest);
         hw_put_text(b, HW_TAG_REPORT, "{}");

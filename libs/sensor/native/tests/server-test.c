@@ -31,7 +31,7 @@ static void root_is_served_whatever_the_agent_s_user_does_not_take(void) {
         size_t left = 0;
 
         s = (struct hw_server){ .listen_fd = -1, .epoll_fd = epoll_create1(EPOLL_CLOEXEC), .events = &none,
-                                .observations = &none };
+                                .telemetry_events = &none };
         connected(0, true, 4 * MIB);
         for (size_t i = 1; i <= 7; i++)
                 connected(i, false, 16 * MIB);

@@ -25,12 +25,12 @@ static int refuses(const struct sample *sample) {
         return r == -EBADMSG;
 }
 
-static void orderings_compare_by_epoch_then_generation_then_time(void) {
-        const struct hw_ordering a = { 1, 9, 9 }, b = { 2, 0, 0 }, c = { 2, 0, 1 }, d = { 2, 1, 0 };
+static void assignment_versions_compare_by_epoch_then_generation_then_time(void) {
+        const struct hw_assignment_version a = { 1, 9, 9 }, b = { 2, 0, 0 }, c = { 2, 0, 1 }, d = { 2, 1, 0 };
 
-        CHECK(hw_ordering_compare(&a, &b) < 0 && hw_ordering_compare(&b, &c) < 0 && hw_ordering_compare(&c, &d) < 0);
-        CHECK(hw_ordering_compare(&d, &a) > 0 && hw_ordering_compare(&a, &a) == 0);
-        CHECK(!hw_ordering_is_set(&(struct hw_ordering){ 0 }) && hw_ordering_is_set(&c));
+        CHECK(hw_assignment_version_compare(&a, &b) < 0 && hw_assignment_version_compare(&b, &c) < 0 && hw_assignment_version_compare(&c, &d) < 0);
+        CHECK(hw_assignment_version_compare(&d, &a) > 0 && hw_assignment_version_compare(&a, &a) == 0);
+        CHECK(!hw_assignment_version_is_set(&(struct hw_assignment_version){ 0 }) && hw_assignment_version_is_set(&c));
 }
 
 static void a_table_may_hold_profiles_of_ours_only(void) {
@@ -119,7 +119,7 @@ static void a_snapshot_cut_or_changed_anywhere_is_not_loaded(void) {
         CHECK(hw_snapshot_load(fd, HW_SNAPSHOT, &back) == -ENOENT);
         CHECK(hw_snapshot_save(fd, HW_SNAPSHOT, t) == 0);
         CHECK(hw_snapshot_load(fd, HW_SNAPSHOT, &back) == 0);
-        CHECK(back->ordering.generation == 7 && strcmp(back->digest, "abcd") == 0 && back->n_names == 2);
+        CHECK(back->assignment_version.generation == 7 && strcmp(back->digest, "abcd") == 0 && back->n_names == 2);
         CHECK(back->payload.len == t->payload.len && memcmp(back->payload.data, t->payload.data, t->payload.len) == 0);
         back = hw_table_free(back);
         CHECK(hw_read_file(fd, HW_SNAPSHOT, 1 << 20, &file) == 0);
@@ -150,7 +150,7 @@ static void memory_comes_back_as_it_was(void) {
 
         CHECK(hw_memory_load(fd, &back) == -ENOENT);
         CHECK(hw_memory_save(fd, &m) == 0 && hw_memory_load(fd, &back) == 0);
-        CHECK(hw_ordering_compare(&m.highest, &back.highest) == 0 && strcmp(back.rejected_digest, "dead") == 0);
+        CHECK(hw_assignment_version_compare(&m.highest, &back.highest) == 0 && strcmp(back.rejected_digest, "dead") == 0);
         CHECK(back.hold == m.hold && back.confirm == m.confirm && back.confirm_since == 5 && back.evidence);
         CHECK(back.suspension.active && back.suspension.mode == HW_MODE_AUDIT && back.suspension.until == 77);
         CHECK(back.suspension.by == HW_BY_CONSOLE && strcmp(back.suspension.reason, "because") == 0);
@@ -202,7 +202,7 @@ static void a_stack_may_keep_older_rules_and_one_profile_does_not(void) {
 }
 
 int main(void) {
-        TEST(orderings_compare_by_epoch_then_generation_then_time);
+        TEST(assignment_versions_compare_by_epoch_then_generation_then_time);
         TEST(a_table_may_hold_profiles_of_ours_only);
         TEST(digests_and_probes_are_checked);
         TEST(drop_ins_can_name_a_profile_and_nothing_else);

@@ -32,7 +32,7 @@ static void end(void) {
         (void)close(dirfd);
 }
 
-static int parse(const char *root, const char *again, const char *floors, struct hw_table **ret) {
+static int parse(const char *root, const char *again, const char *minimum_versions, struct hw_table **ret) {
         const struct sample sample = { .generation = 1, .digest = "11", .names = { "hostward" } };
         struct hw_buffer payload = { 0 };
         const char *why;
@@ -42,16 +42,16 @@ static int parse(const char *root, const char *again, const char *floors, struct
                 hw_put_text(&payload, HW_TAG_ROOT, root);
         if (again)
                 hw_put_text(&payload, HW_TAG_ROOT, again);
-        if (floors)
-                hw_put_text(&payload, HW_TAG_FLOORS, floors);
+        if (minimum_versions)
+                hw_put_text(&payload, HW_TAG_MINIMUM_VERSIONS, minimum_versions);
         return hw_table_parse(&payload, ret, &why);
 }
 
-static int keep(const char *root, const char *floors) {
+static int keep(const char *root, const char *minimum_versions) {
         struct hw_table *t = NULL;
         int r;
 
-        CHECK(parse(root, NULL, floors, &t) == 0);
+        CHECK(parse(root, NULL, minimum_versions, &t) == 0);
         r = hw_trust_keep(dir, t);
         (void)hw_table_free(t);
         return r;
@@ -70,11 +70,11 @@ static void what_is_new_is_written_and_readable_by_the_compiler(void) {
         struct stat st;
 
         begin();
-        CHECK(keep("root 2", "floors 1") == 0);
-        CHECK(holds("root.json", "root 2") && holds("floors.json", "floors 1"));
+        CHECK(keep("root 2", "minimum versions 1") == 0);
+        CHECK(holds("root.json", "root 2") && holds("minimum-versions.json", "minimum versions 1"));
         CHECK(fstatat(dirfd, "root.json", &st, 0) == 0 && (st.st_mode & 0777) == 0644);
-        CHECK(keep(NULL, "floors 2") == 0);
-        CHECK(holds("root.json", "root 2") && holds("floors.json", "floors 2"));
+        CHECK(keep(NULL, "minimum versions 2") == 0);
+        CHECK(holds("root.json", "root 2") && holds("minimum-versions.json", "minimum versions 2"));
         end();
 }
 
@@ -99,8 +99,8 @@ static void a_link_in_the_place_of_a_file_is_replaced_and_not_followed(void) {
         begin();
         CHECK(symlinkat("elsewhere", dirfd, "root.json") == 0);
         CHECK(keep("root", NULL) == 0 && holds("root.json", "root"));
-        CHECK(symlinkat("elsewhere", dirfd, ".floors.json.new") == 0);
-        CHECK(keep(NULL, "floors") == 0 && holds("floors.json", "floors"));
+        CHECK(symlinkat("elsewhere", dirfd, ".minimum-versions.json.new") == 0);
+        CHECK(keep(NULL, "minimumVersions") == 0 && holds("minimum-versions.json", "minimumVersions"));
         CHECK(faccessat(dirfd, "elsewhere", F_OK, 0) < 0);
         end();
 }

@@ -40,9 +40,9 @@ const FOLDERS = ['keys', 'pki'] as const;
 /** Keys that etcd and Redis read themselves, in clear: `init` makes others. */
 const NOT_KEPT = ['pki/etcd.key', 'pki/redis.key'];
 const isLeftOut = (path: string): boolean => path.endsWith('.new') || NOT_KEPT.includes(path);
-/** Alerts and journal in PostgreSQL are the operator's to dump: its own tools are right for any size. */
+/** Alerts and audit log in PostgreSQL are the operator's to dump: its own tools are right for any size. */
 const storesIn = ({ store }: ServerConfig): readonly string[] =>
-  store.postgresql ? [] : ['journal.db', 'alerts.db'];
+  store.postgresql ? [] : ['audit-log.db', 'alerts.db'];
 const CONFIG = 'control-plane.yaml';
 const SUM_BYTES = 32;
 
@@ -221,7 +221,7 @@ function elsewhere(config: ServerConfig): readonly string[] {
 function databaseOf({ postgresql }: ServerConfig['store']): readonly string[] {
   if (!postgresql) return [];
   const { host, port, database } = postgresql;
-  return [`database ${database} of PostgreSQL at ${host}:${port} (alerts and journal)`];
+  return [`database ${database} of PostgreSQL at ${host}:${port} (alerts and audit log)`];
 }
 
 function putInPlace(archive: string, out: string): void {

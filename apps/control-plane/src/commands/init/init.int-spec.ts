@@ -163,7 +163,7 @@ describe('init', () => {
 
   const key = (name: string) => join(folder, 'keys', name);
 
-  it.each(['epoch.secret', 'host-keys.secret', 'roots.json', 'admin-token.sha256'])(
+  it.each(['epoch.secret', 'channel-keys.secret', 'roots.json', 'admin-token.sha256'])(
     'makes no other root of trust where root.json is gone and %s is there, and changes nothing',
     async (left) => {
       await init(options());
@@ -176,7 +176,7 @@ describe('init', () => {
     },
   );
 
-  it.each(['redis-control.password', 'epoch.secret', 'host-keys.secret'])(
+  it.each(['redis-control.password', 'epoch.secret', 'channel-keys.secret'])(
     'goes on with no secret of which nothing is left, such as %s',
     async (name) => {
       await init(options());
@@ -207,18 +207,18 @@ describe('init', () => {
     expect(() => loadMaterial(readConfig(configFile))).not.toThrow();
   });
 
-  it('puts a new key of host keys in front of at most seven, and drops none', async () => {
+  it('puts a new key of channel keys in front of at most seven, and drops none', async () => {
     await init(options());
-    for (let keys = 2; keys <= 8; keys += 1) await init(options('--rotate-host-key-key'));
-    const before = readFileSync(key('host-keys.secret'), 'utf8');
+    for (let keys = 2; keys <= 8; keys += 1) await init(options('--rotate-channel-key-key'));
+    const before = readFileSync(key('channel-keys.secret'), 'utf8');
     expect(before.trim().split('\n')).toHaveLength(8);
-    const ninth = init(options('--rotate-host-key-key'));
+    const ninth = init(options('--rotate-channel-key-key'));
     await expect(ninth).rejects.toThrow(
-      /--rotate-host-key-key is .*host-keys\.secret.*keys\.rewrapped.*take the last line out/,
+      /--rotate-channel-key-key is .*channel-keys\.secret.*keys\.rewrapped.*take the last line out/,
     );
-    expect(readFileSync(key('host-keys.secret'), 'utf8')).toBe(before);
-    writeFileSync(key('host-keys.secret'), before.replace(/[^\n]+\n$/, ''));
-    await init(options('--rotate-host-key-key'));
+    expect(readFileSync(key('channel-keys.secret'), 'utf8')).toBe(before);
+    writeFileSync(key('channel-keys.secret'), before.replace(/[^\n]+\n$/, ''));
+    await init(options('--rotate-channel-key-key'));
   });
 
   it('lets nobody but the owner read any of it', async () => {

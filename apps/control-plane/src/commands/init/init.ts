@@ -11,7 +11,7 @@ import {
   ensureKeys,
   ensureRedisUsers,
   refuseLostRoot,
-  rotateHostKeyKey,
+  rotateChannelKeyKey,
 } from './keys.js';
 import { ownLayout, type Layout } from './layout.js';
 import type { InitOptions } from './options.js';
@@ -56,7 +56,7 @@ export async function init(options: InitOptions): Promise<InitAnswer> {
   });
   for (const path of files.abandoned) rmSync(path, { force: true });
   ensureKeys(files, secrets);
-  if (options.rotateHostKeyKey) rotateHostKeyKey(files, secrets);
+  if (options.rotateChannelKeyKey) rotateChannelKeyKey(files, secrets);
   ensureRedisUsers(files, secrets, options.redisReplicas);
   const text = configText(files.config, configOf(files, options));
   const isConfigChanged = text !== readIfThere(files.config);
@@ -124,7 +124,7 @@ function configOf(files: Layout, options: InitOptions): object {
       root: files.root,
       onlineKey: files.onlineKey,
       epochSecret: files.epochSecret,
-      hostKeyKeys: files.hostKeyKeys,
+      channelKeyKeys: files.channelKeyKeys,
       passphraseFile: options.passphraseFile,
     },
     adminTokenHashFile: files.adminTokenHash,

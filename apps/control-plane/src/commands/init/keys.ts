@@ -18,7 +18,7 @@ const ROOT_DAYS = 3_650;
  */
 export function refuseLostRoot(files: Layout): void {
   if (existsSync(files.root)) return;
-  const later = [files.epochSecret, files.hostKeyKeys, files.roots, files.adminTokenHash];
+  const later = [files.epochSecret, files.channelKeyKeys, files.roots, files.adminTokenHash];
   // A link that leads nowhere counts: what it leads to may come back.
   if (![files.root, ...later].some(isEntry)) return;
   throw new ConfigError(
@@ -40,7 +40,7 @@ export function ensureKeys(files: Layout, secrets: SecretFiles): void {
     writePrivate(files.root, JSON.stringify(rootDocument(root, online)));
   }
   ensureSecret(files.epochSecret, secrets, () => randomBytes(32).toString('base64'));
-  ensureSecret(files.hostKeyKeys, secrets, () => KeyEncryptionKeys.generate());
+  ensureSecret(files.channelKeyKeys, secrets, () => KeyEncryptionKeys.generate());
 }
 
 /** Makes the admin token where there is none, or anew, and answers it, the only time that it is known but for its file. */
@@ -84,22 +84,22 @@ function writeReplicaLogins(files: Layout, control: string, password: string): v
 }
 
 /**
- * Puts a new key that wraps host keys in front; the older ones go on opening until the control plane has followed. None
+ * Puts a new key that wraps channel keys in front; the older ones go on opening until the control plane has followed. None
  * is dropped, since records may still lie under it: throws ConfigError where there are as many as there may be.
  */
-export function rotateHostKeyKey(files: Layout, secrets: SecretFiles): void {
-  const kept = (secrets.readIfThere(files.hostKeyKeys) ?? '')
+export function rotateChannelKeyKey(files: Layout, secrets: SecretFiles): void {
+  const kept = (secrets.readIfThere(files.channelKeyKeys) ?? '')
     .split(/\s+/)
     .filter((key) => key !== '');
   if (kept.length >= KeyEncryptionKeys.maxKeys)
     throw new ConfigError(
-      '--rotate-host-key-key',
-      `one key too many for ${files.hostKeyKeys}, which has ${kept.length}`,
-      'start without the flag, and when the journal shows keys.rewrapped for the first of them, take the last line out ' +
+      '--rotate-channel-key-key',
+      `one key too many for ${files.channelKeyKeys}, which has ${kept.length}`,
+      'start without the flag, and when the audit log shows keys.rewrapped for the first of them, take the last line out ' +
         '(under a passphrase: `passphrase --remove` before, and set it again after)',
     );
   const keys = [KeyEncryptionKeys.generate(), ...kept];
-  secrets.write(files.hostKeyKeys, `${keys.join('\n')}\n`);
+  secrets.write(files.channelKeyKeys, `${keys.join('\n')}\n`);
 }
 
 function isEntry(path: string): boolean {

@@ -29,7 +29,7 @@ export function layout(dataDir: string, held?: { readonly etcd: string; readonly
     rootKey: keys('root.key'),
     onlineKey: keys('online.key'),
     epochSecret: keys('epoch.secret'),
-    hostKeyKeys: keys('host-keys.secret'),
+    channelKeyKeys: keys('channel-keys.secret'),
     redisPassword: keys('redis-control.password'),
     /** An operator's, where it lies here. */
     postgresqlPassword: keys('postgresql.password'),

@@ -30,8 +30,8 @@ export interface InitOptions {
   readonly adminTokenFile?: string;
   /** Redis has replicas and Sentinels: files with its password are made for them, in clear. */
   readonly redisReplicas: boolean;
-  /** Host keys in etcd are wrapped under a new key, from the next start on. */
-  readonly rotateHostKeyKey?: boolean;
+  /** Channel keys in etcd are wrapped under a new key, from the next start on. */
+  readonly rotateChannelKeyKey?: boolean;
 }
 
 /** Reads the flags of `init`; throws ConfigError. */
@@ -56,7 +56,7 @@ export function parseInitOptions(args: readonly string[]): InitOptions {
       'reset-admin-token': { type: 'boolean', default: false },
       'admin-token-file': { type: 'string' },
       'redis-replicas': { type: 'boolean', default: false },
-      'rotate-host-key-key': { type: 'boolean', default: false },
+      'rotate-channel-key-key': { type: 'boolean', default: false },
     },
   });
   const events = values['redis-events'];
@@ -80,7 +80,7 @@ export function parseInitOptions(args: readonly string[]): InitOptions {
     resetAdminToken: values['reset-admin-token'],
     adminTokenFile: path('admin-token-file'),
     redisReplicas: values['redis-replicas'],
-    rotateHostKeyKey: values['rotate-host-key-key'],
+    rotateChannelKeyKey: values['rotate-channel-key-key'],
   };
 }
 

@@ -163,7 +163,7 @@ describe('the keys of a control plane under a passphrase', () => {
     await init(parseInitOptions(flags));
     const { trust, server } = loadMaterial(readConfig(copy.config));
     expect(trust.online.keyid).toBe(keyid());
-    expect(readFileSync(copy.hostKeyKeys)).toEqual(readFileSync(files.hostKeyKeys));
+    expect(readFileSync(copy.channelKeyKeys)).toEqual(readFileSync(files.channelKeyKeys));
     expect(new X509Certificate(server.cert).subjectAltName).toContain('replica.example');
   });
 

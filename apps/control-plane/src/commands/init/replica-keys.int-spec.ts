@@ -45,7 +45,7 @@ describe('the keys of a further control plane', () => {
     for (const path of [
       'online.key',
       'epoch.secret',
-      'host-keys.secret',
+      'channel-keys.secret',
       'admin-token.sha256',
       'root.json',
     ])
