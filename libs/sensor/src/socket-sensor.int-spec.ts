@@ -352,20 +352,20 @@ describe('the client', () => {
     expect(await eventOf('loaded', 1)).toEqual(first);
   });
 
-  it('is told what came after a line of the audit log that was cut, and nothing of that line', async () => {
+  it('is told what came after a line of the journal that was cut, and nothing of that line', async () => {
     await host.start();
     await sensor.apply(envelope({ generation: 5 }));
     const first = await eventOf('loaded', 1);
     await host.stop('SIGKILL');
     const cut = `{"seq":${first.seq + 1},"time":${first.time},"type":"loaded","info":"{}`;
-    await appendFile(join(host.dir, 'state/audit-log'), cut);
+    await appendFile(join(host.dir, 'state/journal'), cut);
     await host.start();
     await sensor.apply(envelope({ generation: 6 }));
     await host.stop('SIGKILL');
     await host.start();
     const next = await eventOf('loaded', first.seq);
     expect(next.info).toBe('6'.padStart(64, '0'));
-    expect(await readFile(join(host.dir, 'state/audit-log'), 'utf8')).toContain(`${cut}\n{`);
+    expect(await readFile(join(host.dir, 'state/journal'), 'utf8')).toContain(`${cut}\n{`);
   });
 
   it('says that the sensor is away, and connects again when it is back', async () => {

@@ -38,7 +38,7 @@ print(json.dumps({'tries': tries, 'through': through, 'holes': holes, 'longestGa
 export interface ProbeCount {
   readonly tries: number;
   readonly through: number;
-  /** What the first of these were, and when, to be looked for in the audit log. */
+  /** What the first of these were, and when, to be looked for in the journal. */
   readonly holes: readonly string[];
   readonly longestGapMs: number;
 }
