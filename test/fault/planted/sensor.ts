@@ -21,7 +21,7 @@ const PLANT: Readonly<Record<SensorMistake, Edit>> = {
     places: [
       {
         words: 'd->table = good;',
-        by: 'd->table = good; d->memory.highest = good->assignment version;',
+        by: 'd->table = good; d->memory.highest = good->assignment_version;',
       },
     ],
   },

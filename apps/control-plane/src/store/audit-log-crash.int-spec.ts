@@ -33,15 +33,15 @@ const WRITER = `
   const { HW_ETCD, HW_FILE, HW_KEY, HW_ROUND } = process.env;
   const etcd = EtcdStore.connect({ hosts: [HW_ETCD] });
   const clock = new SystemClock();
-  const audit log = new SignedAuditLog(new SqliteAuditLogStore(HW_FILE), loadSigner(HW_KEY), clock);
-  const ledger = new EtcdLedger(etcd, audit log, clock, new Log({ level: 'error' }));
+  const auditLog = new SignedAuditLog(new SqliteAuditLogStore(HW_FILE), loadSigner(HW_KEY), clock);
+  const ledger = new EtcdLedger(etcd, auditLog, clock, new Log({ level: 'error' }));
   const watch = etcd.watch(etcdKeys.root);
   void (async () => { for await (const message of watch) ledger.follow(message); })();
   const write = async (writer) => {
     for (let n = 0; ; n += 1) {
       const target = [HW_ROUND, writer, n].join('-');
       const put = { type: 'put', key: etcdKeys.meta('crash-' + target), value: '1' };
-      await ledger.commit({ if: [], then: [put], audit log: { by: 'admin', action: 'put', target } });
+      await ledger.commit({ if: [], then: [put], auditLog: { by: 'admin', action: 'put', target } });
       console.log(target);
     }
   };
