@@ -194,7 +194,7 @@ describe.each(isFull ? [HOST, OLDER_HOST] : [HOST])('the BPF enforcer, kernel $k
     5 * MINUTES,
   );
 
-  // docs/bugs.md: programs of an earlier life went on with its rules
+  // programs of an earlier life went on with its rules
   it(
     'one pin that is missing when it starts leaves nothing of the earlier life in force',
     async () => {
@@ -223,7 +223,7 @@ describe.each(isFull ? [HOST, OLDER_HOST] : [HOST])('the BPF enforcer, kernel $k
     8 * MINUTES,
   );
 
-  // docs/bugs.md: a slow machine on which the sensor never came up
+  // a slow machine on which the sensor never came up
   it(
     'starts although the kernel takes longer to verify its programs than the watchdog waits',
     async () => {
@@ -453,14 +453,14 @@ for _ in range(20): os.mkdir("d" * 250); os.chdir("d" * 250)'`,
     }
   });
 
-  // docs/bugs.md: a path that is too long on a filesystem mounted a moment ago
+  // a path that is too long on a filesystem mounted a moment ago
   it('a file there whose path is too long to be told is refused', async () => {
     const { stdout } = await vm.ssh(`python3 - <<'END'
 ${OPEN_BELOW_A_DEEP_MOUNT}END`);
     expect(stdout.trim().split('\n')).toEqual(['near: opened', 'far: Permission denied']);
   });
 
-  // docs/bugs.md: a moved folder took a mount to a path that nobody was told of
+  // a moved folder took a mount to a path that nobody was told of
   it(
     'follows a mount whose folder is moved',
     async () => {
@@ -481,7 +481,7 @@ ${OPEN_BELOW_A_DEEP_MOUNT}END`);
     5 * MINUTES,
   );
 
-  // docs/bugs.md: one of 3,759 tries got through
+  // one of 3,759 tries got through
   it(
     'mounts that come and go let nothing through the tightest loop',
     async () => {
@@ -512,7 +512,7 @@ ${OPEN_BELOW_A_DEEP_MOUNT}END`);
     5 * MINUTES,
   );
 
-  // docs/bugs.md: a list of files that made the sensor deaf
+  // a list of files that made the sensor deaf
   it(
     'a list of files for everybody leaves pipes, shared memory, units and what the sensor hears',
     () => expectListLeavesUnnamed(fleet.product, vm),

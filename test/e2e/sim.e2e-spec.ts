@@ -203,7 +203,7 @@ describe('a simulated fleet', () => {
     expect(await skewed).toMatchObject({ code: 0, stdout: expect.stringMatching(/^seed 1$/m) });
   }, 180_000);
 
-  // docs/bugs.md: node replace ended a machine before it knew that another may come
+  // node replace ended a machine before it knew that another may come
   it('has a host replaced by an operator of its scope, who is given the token for the next one', async () => {
     const running = product.cli(['sim', '--nodes=1', '--labels=team=a:1', '--duration=15s'], {
       timeoutMs: 150_000,

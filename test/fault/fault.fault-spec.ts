@@ -12,7 +12,7 @@ const MINUTE = 60_000;
 const SEED = 1;
 
 underFaults('two control planes under faults that were found once', () => {
-  // docs/bugs.md: a bundle that was spoilt under its name
+  // a bundle that was spoilt under its name
   it(
     'gives a host the bundle that was spoilt in Redis before it needed it',
     async () => {
@@ -33,7 +33,7 @@ underFaults('two control planes under faults that were found once', () => {
     5 * MINUTE,
   );
 
-  // docs/bugs.md: waits by a clock that was set back
+  // waits by a clock that was set back
   it(
     'stores a denial that Redis lost, though the clock of its host was set back since',
     async () => {
@@ -52,7 +52,7 @@ underFaults('two control planes under faults that were found once', () => {
     5 * MINUTE,
   );
 
-  // docs/bugs.md: never ready again after a disk was full
+  // never ready again after a disk was full
   (SmallDisks.canBeMade ? it : it.skip)(
     `is ready again though another stored the alerts that its full disk did not take, where they lie in files${SmallDisks.skipped}`,
     async () => {
@@ -68,7 +68,7 @@ underFaults('two control planes under faults that were found once', () => {
     5 * MINUTE,
   );
 
-  // docs/bugs.md: a denial that was stored twice
+  // a denial that was stored twice
   (SmallDisks.canBeMade ? it : it.skip)(
     `stores a denial once that was sent while the disk of its host was full, though the agent was killed then${SmallDisks.skipped}`,
     async () => {

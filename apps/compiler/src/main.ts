@@ -55,6 +55,6 @@ function failed(error: unknown): number {
 }
 
 const code = await main().then(() => 0, failed);
-// Not left to Node, which at times never ends once nothing is left to do (docs/bugs.md): with the socket of a compiler
+// Not left to Node, which at times never ends once nothing is left to do: with the socket of a compiler
 // that does not end nothing would be compiled any more.
 process.stdout.write('', () => process.exit(code));

@@ -25,7 +25,7 @@ export const payloadTypes = {
   labels: 'application/vnd.hostward.labels+json',
   suspension: 'application/vnd.hostward.suspension+json',
   commit: 'application/vnd.hostward.commit+json',
-  signedStatus: 'application/vnd.hostward.signedStatus+json',
+  signedStatus: 'application/vnd.hostward.signed-status+json',
   redirect: 'application/vnd.hostward.redirect+json',
   fleetProof: 'application/vnd.hostward.fleet-proof+json',
   pace: 'application/vnd.hostward.pace+json',

@@ -100,7 +100,7 @@ export const OTHER_NAMES: readonly BypassRow[] = [
     apparmor: { open: OTHER_NAME },
   },
   {
-    // docs/bugs.md: a snapshot showed a file that had one name
+    // a snapshot showed a file that had one name
     name: 'a file with one name, in a snapshot from before the rule',
     attempt: 'cat /srv/tree/before/alone',
     bpf: 'EACCES',

@@ -46,7 +46,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-// docs/bugs.md: waits by a clock that is set back
+// waits by a clock that is set back
 describe('a host whose clock is set back by an hour', () => {
   it('sends alerts again of which it hears nothing, when it would have anyway', async () => {
     let batches = 0;

@@ -59,7 +59,7 @@ function jestArguments(suite: JestSuite, file: string): string[] {
     '--json',
     `--outputFile=${file}`,
     '--silent=false',
-    // Not left to Node, which at times never ends once nothing is left to do (docs/bugs.md).
+    // Not left to Node, which at times never ends once nothing is left to do.
     '--forceExit',
   ];
 }

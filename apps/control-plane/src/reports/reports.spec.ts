@@ -24,7 +24,7 @@ const good: NodeReport = {
   losses: { audit: 0, spool: 0 },
 };
 const signedStatus = {
-  payloadType: 'application/vnd.hostward.signedStatus+json',
+  payloadType: 'application/vnd.hostward.signed-status+json',
   payload: 'A'.repeat(1_398_104),
   signatures: [{ keyid: NODE, sig: `${'A'.repeat(86)}==` }],
 };
