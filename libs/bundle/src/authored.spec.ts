@@ -50,6 +50,22 @@ async function after(): Promise<Pick<VerifiedDelivery, 'minimumVersions'>> {
   return fleet.deliver({ policies, labels: prod() });
 }
 
+describe('the online key alone', () => {
+  it('cannot suspend a host', async () => {
+    const suspension = { mode: 'audit', until: NOW + 5, reason: 'r' } as const;
+    expect(await refusal(fleet.deliver({ labels: prod(), unsigned: { suspension } }))).toBe(
+      'unsigned-suspension',
+    );
+  });
+
+  it('cannot have a host watched', async () => {
+    const visibility = ['process'] as const;
+    expect(await refusal(fleet.deliver({ labels: prod(), unsigned: { visibility } }))).toBe(
+      'unsigned-visibility',
+    );
+  });
+});
+
 describe('a host in authored mode', () => {
   it('finds by signed labels and groups what selects it, and names the authors', async () => {
     const delivery = await fleet.deliver({

@@ -1,4 +1,5 @@
 import {
+  type AssignmentInput,
   type AuthorScope,
   type BundlePolicy,
   type MinimumVersions,
@@ -47,6 +48,8 @@ export interface Parcel {
   readonly suspensions?: Readonly<Record<string, SignedDocument>>;
   readonly labels?: SignedDocument;
   readonly minimumVersions?: MinimumVersions;
+  /** Signed by the online key alone. */
+  readonly unsigned?: Pick<Partial<AssignmentInput>, 'suspension' | 'visibility'>;
 }
 
 /** For specs: a fleet in authored mode with one host that counts. */
@@ -80,13 +83,20 @@ export class AuthoredFleet {
     suspensions = {},
     labels,
     minimumVersions,
+    unsigned = {},
   }: Parcel): Promise<VerifiedDelivery> {
     const bundle = sealBundle(revised(policies), Buffer.alloc(32, 7), {
       groups: revised(groups),
       suspensions: revised(suspensions),
     });
     const { digest: bundleDigest, dataKey } = bundle;
-    const assignment = { ...assignmentFor(this.fleet, this.host), bundleDigest, dataKey, labels };
+    const assignment = {
+      ...assignmentFor(this.fleet, this.host),
+      bundleDigest,
+      dataKey,
+      labels,
+      ...unsigned,
+    };
     const commit = commitFor(this.fleet, { assignments: [assignment] });
     const inquiry = inquiryOf(this.fleet, this.host, commit, { bundle: bundle.ciphertext });
     return verifyDelivery({ ...inquiry, minimumVersions });

@@ -285,6 +285,14 @@ describe('expiry', () => {
     await verifyDelivery(inquiryOf(fleet, host, commit, { now: 0 }));
   });
 
+  it('counts from the signed time where the clock of the host is behind it', async () => {
+    const over = commitFor(fleet, {
+      assignments: [{ ...assignmentFor(fleet, host), expiresAt: NOW }],
+    });
+    const attempt = verifyDelivery(inquiryOf(fleet, host, over, { now: 0 }));
+    expect(await refusal(attempt)).toBe('expired');
+  });
+
   it('refuses everything under a root document that has expired', async () => {
     const attempt = verifyDelivery(inquiryOf(fleet, host, commit, { now: EXPIRES * 10 }));
     expect(await refusal(attempt)).toBe('root-expired');
@@ -346,6 +354,15 @@ describe('a bundle', () => {
 
 describe('root documents in a delivery', () => {
   const next = (more: object = {}) => ({ version: 2, epoch: '2', ...more });
+
+  it('refuse a commit that was made under the version before, though its key still counts', async () => {
+    const { rootKey, onlineKey, root } = fleet;
+    const document = rootDocument(rootKey, onlineKey, { version: 2 });
+    const newer = signRoot(document, [loadSigner(rootKey.privateKey)]);
+    const mixed = { ...record(), root: [root.signed, newer] };
+    const attempt = verifyAssignment(inquiryOf(fleet, host, commit, { record: mixed }));
+    expect(await refusal(attempt)).toBe('root-mismatch');
+  });
 
   it('move the host on when the next version is signed by the old and the new keys', async () => {
     const { fleet: moved, commit: newer } = await movedFleet();

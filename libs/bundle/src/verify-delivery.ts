@@ -99,7 +99,7 @@ export async function verifyAssignment(inquiry: AssignmentInquiry): Promise<Veri
 
 /**
  * All of `verifyAssignment`, then the bundle: size, digest, decryption, shape, and each document's signature; in
- * authored mode also scopes, thresholds and version minimum versions, and the selection, which is then the host's own.
+ * authored mode also scopes, thresholds and minimum versions, and the selection, which is then the host's own.
  */
 export async function verifyDelivery(inquiry: DeliveryInquiry): Promise<VerifiedDelivery> {
   const verified = await verifyAssignment(inquiry);

@@ -41,6 +41,23 @@ const inForce = async (state: 'waiting' | 'confirmed' | 'fell-back'): Promise<vo
   await sensors.refresh();
 };
 
+describe('a swap', () => {
+  it('is confirmed at once, whatever the wait after earlier failures', async () => {
+    await inForce('waiting');
+    ways.away = true;
+    for (let failures = 0; failures < 3; failures += 1) {
+      await confirmation.attempt();
+      clock.pass(60_000);
+    }
+    await confirmation.attempt();
+    ways.away = false;
+    await confirmation.attempt();
+    expect(sensor.confirmed).toEqual([]);
+    await confirmation.afterSwap();
+    expect(sensor.confirmed).toEqual([assignmentVersion]);
+  });
+});
+
 describe('what was confirmed before this start of the agent', () => {
   it('is confirmed once more, over new connections, and no more after that', async () => {
     await inForce('confirmed');

@@ -58,6 +58,33 @@ it('takes a cursor of a batch that was sent before the one under way', async () 
   expect(spool.status().waiting).toBe(0);
 });
 
+it('drops nothing for a cursor beyond what was sent', async () => {
+  await spool.append(range(1, 3));
+  const ids = (await spool.read('', 10)).map(({ EventID }) => EventID);
+  const read = spool.read.bind(spool);
+  spool.read = (after) => read(after, 1);
+  await shipper.ship();
+  expect(sent.map(({ last }) => last)).toEqual(ids.slice(0, 1));
+  cursor = ids[2];
+  await shipper.ship();
+  expect(spool.status().waiting).toBe(3);
+  expect(spool.acknowledged).toBe('');
+});
+
+it('sends what came since as soon as the cursor has passed the batch under way', async () => {
+  await spool.append([entry(1)]);
+  await shipper.ship();
+  await spool.append([entry(2)]);
+  await shipper.ship();
+  expect(sent).toHaveLength(1);
+  cursor = sent[0]?.last;
+  await shipper.ship();
+  expect(sent.map(({ alerts }) => alerts.map(({ Message }) => Message))).toEqual([
+    ['event 1'],
+    ['event 2'],
+  ]);
+});
+
 it('goes on above what the store has of a run whose clock was ahead', async () => {
   await spool.append(range(1, 2));
   await shipper.ship();
