@@ -41,11 +41,11 @@ const quick: Suite = {
     total([await runChecks(context.root, context.timeoutMs), await unit.run(context)]),
 };
 
-/** With a seed that is named the random one stays away. */
+/** With a seed that is named the second one stays away. */
 const ofFaults = (seed: number | undefined): string =>
   seed === undefined ? ofSuffix('fault-spec') : `(?<!/random)${ofSuffix('fault-spec')}`;
 
-/** One fixed and one random seed, side by side, or the one that is named; what a longer one takes comes on top of the budget. */
+/** Two fixed seeds side by side, the second one random with `--full`, or the one that is named; what a longer one takes comes on top of the budget. */
 const fault: Suite = {
   name: 'fault',
   about: 'a seeded schedule of faults, and a checker of what was seen',

@@ -195,7 +195,7 @@ describe('the policy table', () => {
           }
         }
       }),
-      { numRuns: RUNS, interruptAfterTimeLimit },
+      { numRuns: RUNS, interruptAfterTimeLimit, markInterruptAsFailure: true },
     );
     expect(pairs).toBeGreaterThan(RUNS * PATHS);
   });
