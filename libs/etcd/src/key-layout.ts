@@ -8,7 +8,7 @@
  * | group/{name} | named selector | apply, PUT groups | fleet state |
  * | node/{name} | labels, node id, keys' fingerprints, phase | enrol, label, vm add | fleet state |
  * | join/{id} | join token: hash, labels, quota, expiry | create, enrol (compare-and-swap) | enrol |
- * | key/{nodeId}/{purpose} | public keys of a host, sealed host key an epoch | enrol, epoch change | bundles |
+ * | key/{nodeId}/{purpose} | public keys of a host, sealed channel key an epoch | enrol, epoch change | bundles |
  * | signed/{kind}/{name} | newest document that authors signed, DSSE; labels by node id | signed apply | bundles |
  * | root/{version, 10 digits} | root document, DSSE | ceremony, `up` | bundles, enrol |
  * | revoke/{nodeId} | revocation | revoke | access, delivery |
