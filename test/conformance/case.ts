@@ -1,5 +1,5 @@
 /**
- * The one matrix of DESIGN D5: what a rule set means, as data, for every enforcer. Each group has a directory of its own
+ * The one matrix of D5: what a rule set means, as data, for every enforcer. Each group has a directory of its own
  * (`ROOT/NAME`), so that all groups are one rule set and are applied once. A case whose meaning an enforcer cannot give
  * says so in `unlike`, with the reason; anything else that differs is a failure.
  */

@@ -44,7 +44,7 @@ const HOSTS: readonly Host[] = [
   { enforcer: 'bpf', wish: 'auto', release: 'bookworm', kernel: '6.1' },
 ];
 
-/** Each rule set means the same on each enforcer, or the case says why it cannot (DESIGN D5). */
+/** Each rule set means the same on each enforcer, or the case says why it cannot (D5). */
 describe.each(HOSTS)('the matrix of cases on $enforcer, kernel $kernel', (host) => {
   const { enforcer, wish, release, kernel } = host;
   let fleet: Fleet;

@@ -124,7 +124,7 @@ interface Host {
 const HOST: Host = { release: 'trixie', kernel: '6.12', appArmor: true };
 const OLDER_HOST: Host = { release: 'bookworm', kernel: '6.1', appArmor: false };
 
-/** What only the BPF enforcer can do, and that it stays: DESIGN D6 and D7 on a real kernel. */
+/** What only the BPF enforcer can do, and that it stays: D6 and D7 on a real kernel. */
 describe.each(isFull ? [HOST, OLDER_HOST] : [HOST])('the BPF enforcer, kernel $kernel', (host) => {
   let fleet: Fleet;
   let vm: Vm;

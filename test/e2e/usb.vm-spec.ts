@@ -34,7 +34,7 @@ const GATES = 'cat /sys/bus/usb/devices/usb*/authorized_default';
 const HAS_DISK = 'test -e /dev/sda -o -e /dev/sdb';
 const USB_INPUTS = 'grep -c "^S:.*/usb" /proc/bus/input/devices';
 
-/** On a kernel with USB, which the lab's own has not; DESIGN D9 or D6 enforce the rest, the sensor itself this. */
+/** On a kernel with USB, which the lab's own has not; D9 or D6 enforce the rest, the sensor itself this. */
 describe('USB devices', () => {
   let fleet: Fleet;
   let vm: Vm;

@@ -40,7 +40,7 @@ const rowsOf = (enforcer: Enforcer): readonly BypassRow[] =>
 const wantedOf = ({ bpf, apparmor }: BypassRow, enforcer: Enforcer): Outcome =>
   enforcer === 'bpf' ? bpf : (apparmor ?? bpf);
 
-/** Every way round a rule that we know, on one VM, by each enforcer in turn (DESIGN D7, SECURITY.md). */
+/** Every way round a rule that we know, on one VM, by each enforcer in turn (D7, docs/reference/enforcement-limits.md). */
 describe.each(isFull ? [HOST, OLDER_HOST] : [HOST])('ways round a rule, kernel $kernel', (host) => {
   const { release, kernel, enforcers } = host;
   let fleet: Fleet;

@@ -110,7 +110,7 @@ function visibilityField({ visibility = [] }: VerifiedRequest['assignment']): re
   return mask === 0 ? [] : [numberField(TAG.VISIBILITY, mask)];
 }
 
-/** With an override in force the sensor asks for a stronger proof that the agent still gets through (DESIGN D11). */
+/** With an override in force the sensor asks for a stronger proof that the agent still gets through (D11). */
 function overridesField({ policies }: RuleSet): readonly Field[] {
   const count = policies.filter(({ document }) => overridesProtection(document)).length;
   return count === 0 ? [] : [numberField(TAG.OVERRIDES, count)];

@@ -92,7 +92,7 @@ const OBSERVES = 'agent.yaml says that this host observes only';
 const BPF_PROVED = 'BPF-LSM denied what it was asked to on this kernel';
 const NO_BPF =
   'agent.yaml asks for enforcer: bpf, and this kernel takes no programs of BPF-LSM (lsm= without bpf, or too old)';
-/** The ways round that BPF-LSM closes and AppArmor does not, in short: SECURITY.md has each. */
+/** The ways round that BPF-LSM closes and AppArmor does not, in short: docs/reference/enforcement-limits.md has each. */
 const BY_PATH_ALONE =
   'it judges by path alone: bind mounts, renamed parents and mount namespaces of root, open by handle and hard links lead round a rule';
 

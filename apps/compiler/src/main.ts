@@ -1,5 +1,5 @@
 /**
- * hostward-compiler: verifies what came from the control plane, then parses and compiles it (DESIGN D8). Started by
+ * hostward-compiler: verifies what came from the control plane, then parses and compiles it (D8). Started by
  * systemd in a sandbox when the sensor connects, ends when idle. Without network, without state, without privileges.
  */
 import { Compiler } from './compiler.js';

@@ -152,7 +152,7 @@ describe('units of a host', () => {
     },
   );
 
-  // systemd leaves AppArmorProfile= out for that command (exec-invoke.c): SECURITY.md says that it runs.
+  // systemd leaves AppArmorProfile= out for that command (exec-invoke.c): docs/reference/enforcement-limits.md says that it runs.
   it.each([
     ['it alone', ['ExecStart=+/usr/bin/xmrig']],
     ['it behind another', ['ExecStartPre=/usr/bin/good', 'ExecStart=@+/usr/bin/xmrig x']],

@@ -181,7 +181,7 @@ function commandsIn(settings: Settings, unit: string): Commands {
  * kept from starting where it would fail if the kernel refused the program, as BPF-LSM does; its main program never
  * runs, though it says that it may fail. One with `+` does all the same, since the profile is not for it: what is kept
  * from starting is the rest. A command beside it that may fail, or one that reloads or stops a service,
- * costs no host its service: it runs (SECURITY.md).
+ * costs no host its service: it runs (docs/reference/enforcement-limits.md).
  */
 function programsOf(
   programs: Programs,

@@ -1,4 +1,4 @@
-/** Key and channel names on Redis (DESIGN section 3); written nowhere else. */
+/** Key and channel names on Redis; written nowhere else. */
 export const redisKeys = {
   bundle: (digest: string): string => `hw:b:${digest}`,
   assignment: (nodeId: string): string => `hw:n:${nodeId}:asg`,

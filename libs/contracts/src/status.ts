@@ -1,6 +1,6 @@
 import type { RedirectReport } from './redirect.js';
 
-/** States of a rule on a host, weakest promise last (DESIGN D10). */
+/** States of a rule on a host, weakest promise last (D10). */
 export const RULE_STATES = [
   'enforced',
   'audited',

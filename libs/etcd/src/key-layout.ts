@@ -1,5 +1,5 @@
 /**
- * Key layout on etcd (DESIGN section 3); written nowhere else. Values are JSON unless said otherwise.
+ * Key layout on etcd; written nowhere else. Values are JSON unless said otherwise.
  *
  * | key | value | writer | reader |
  * |---|---|---|---|

@@ -27,7 +27,7 @@ import type {
 import { LIST_CLASSES, listOf } from './verdict.js';
 
 /**
- * Turns the policies of a host into AppArmor profiles (DESIGN D9), or into the table of BPF-LSM (D6), with a verdict on
+ * Turns the policies of a host into AppArmor profiles (D9), or into the table of BPF-LSM (D6), with a verdict on
  * each rule: nothing is dropped, what cannot be enforced has its reason. The same input gives the same bytes.
  */
 export function compileRuleSet(ruleSet: RuleSet, host: HostCapabilities): Compilation {

@@ -179,7 +179,7 @@ interface Access {
   readonly byCurl: boolean;
 }
 
-/** Whether rules of one kind forbid a mapping, by DESIGN D5 alone. */
+/** Whether rules of one kind forbid a mapping, by D5 alone. */
 function isForbidden(rules: readonly Rule[], kind: 'process' | 'file', access: Access): boolean {
   const [first] = rules
     .filter(({ object }) => object.kind === kind)

@@ -8,7 +8,7 @@ import { EXEMPT_ATTACHMENTS } from './leaving.js';
 import { sourceProfileName } from './names.js';
 import type { Compilation, Denial } from './types.js';
 
-/** What the compiled profiles do on a real kernel: the cases of DESIGN D9, each with what must still work. */
+/** What the compiled profiles do on a real kernel: the cases of D9, each with what must still work. */
 const FEATURES = '/sys/kernel/security/apparmor/features';
 const from = (path: string): { readonly fromSource: readonly { readonly path: string }[] } => ({
   fromSource: [{ path }],

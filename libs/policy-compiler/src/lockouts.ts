@@ -9,7 +9,7 @@ import { type Asker, cellClassOf, Evaluator, listClassOf, type Verdict } from '.
 type Resolve = (path: string) => readonly string[];
 
 /**
- * Rules that would cut the operator off from the host (DESIGN D11): a Block, or what an allow-list under posture block
+ * Rules that would cut the operator off from the host (D11): a Block, or what an allow-list under posture block
  * does not list, of anything that the control path needs, after symlinks. Policies with the override are left out.
  */
 export function findLockouts(

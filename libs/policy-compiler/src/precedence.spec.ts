@@ -19,7 +19,7 @@ interface Access {
   readonly fromSource: boolean;
 }
 
-/** DESIGN D5, written down once more without an eye on the compiler. Undefined: no rule speaks of the access. */
+/** D5, written down once more without an eye on the compiler. Undefined: no rule speaks of the access. */
 function decidedBy(rules: readonly Rule[], access: Access): Rule | undefined {
   const [first] = rules
     .filter((rule) => rule.action !== 'Audit' && speaksOf(rule, access))
@@ -141,7 +141,7 @@ function accesses(): readonly Access[] {
   );
 }
 
-describe('the meaning of a rule set (DESIGN D5)', () => {
+describe('the meaning of a rule set (D5)', () => {
   withParser(
     'is what the automaton of the real parser says, for the catch-all and for a source',
     () => {

@@ -2,7 +2,7 @@ import type { Rule, Tier } from '#policy-model';
 import type { PathObject } from './objects.js';
 
 /**
- * Rank of what a rule says about one object: the greater decides (DESIGN D5). Tier before source before the most
+ * Rank of what a rule says about one object: the greater decides (D5). Tier before source before the most
  * specific object. Between equals deny decides, which is AppArmor's own rule within one priority.
  */
 const TIER: Readonly<Record<Tier, number>> = { exception: 2, baseline: 1, normal: 0 };

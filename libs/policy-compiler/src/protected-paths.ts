@@ -1,5 +1,5 @@
 /**
- * The control path of a host (DESIGN D11): what an operator, Ansible and Hostward itself need to reach it and to set it
+ * The control path of a host (D11): what an operator, Ansible and Hostward itself need to reach it and to set it
  * right. Data only; a rule that would block any of it is refused. Paths are those of Debian 13; the host adds its own
  * by `ControlPathFacts`. Letters are permissions: r read, w write, m map as code, x execute.
  */

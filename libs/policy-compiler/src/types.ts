@@ -136,7 +136,7 @@ export interface PathEntry {
   readonly perms: Perms;
   readonly who: Who;
   readonly effect: Effect;
-  /** Greater decides first (DESIGN D5); between equals deny decides. */
+  /** Greater decides first (D5); between equals deny decides. */
   readonly rank: number;
   /** It speaks only of an exec with another argument than these, the name of the program aside; absent: of each. */
   readonly unless?: readonly string[];

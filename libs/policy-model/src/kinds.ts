@@ -8,7 +8,7 @@ export const ACTIONS = ['Allow', 'Audit', 'Block'] as const;
 export type Action = (typeof ACTIONS)[number];
 
 export const TIERS = ['exception', 'baseline', 'normal'] as const;
-/** Order of precedence of a whole policy (DESIGN D5); `normal` is the default and KubeArmor's meaning. */
+/** Order of precedence of a whole policy (D5); `normal` is the default and KubeArmor's meaning. */
 export type Tier = (typeof TIERS)[number];
 
 /** What an Allow list does to what it does not list. */

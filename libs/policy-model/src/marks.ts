@@ -71,7 +71,7 @@ export function liftedPolicy(policy: HostPolicy): string | undefined {
   return tierOf(policy) === 'exception' ? policy.metadata.labels?.[labelMarks.lifts] : undefined;
 }
 
-/** Whether the author said that the policy may touch the protected control path (DESIGN D11). */
+/** Whether the author said that the policy may touch the protected control path (D11). */
 export function overridesProtection(policy: HostPolicy): boolean {
   return policy.metadata.annotations?.[annotationMarks.overrideProtection] === 'true';
 }

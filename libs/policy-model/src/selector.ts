@@ -1,5 +1,5 @@
 /**
- * Targeting (DESIGN D4). A selector is a list of terms; a node is selected when every term holds, and a selector
+ * Targeting (D4). A selector is a list of terms; a node is selected when every term holds, and a selector
  * without terms selects nothing: forgetting the selector must never reach the whole fleet. There is no OR between
  * labels and no prefix match anywhere, so `web1` and `web10` are two names like any others. Terms are what the naive
  * matcher below, `explainSelection` and the inverted index (target-index.ts) share.

@@ -1,5 +1,5 @@
 /**
- * Which policies and suspensions hold on which nodes, kept up to date change by change (DESIGN D4). Every change returns
+ * Which policies and suspensions hold on which nodes, kept up to date change by change (D4). Every change returns
  * the nodes whose assignment must be made anew, and costs what it touches: a node looks only at selectors filed under its
  * own labels, name and groups, a selector only at the nodes of its rarest term. `selectsNode` is the definition; the
  * property test beside this file holds the two together over random histories.

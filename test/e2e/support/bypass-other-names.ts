@@ -115,7 +115,7 @@ export const OTHER_NAMES: readonly BypassRow[] = [
     apparmor: { open: OTHER_NAME },
   },
   {
-    // No file of which a rule speaks opens by it; one is refused that none speaks of: SECURITY.md.
+    // No file of which a rule speaks opens by it; one is refused that none speaks of: docs/reference/enforcement-limits.md.
     name: 'a file of another subvolume with the same number, made in the same transaction',
     attempt: 'cat /srv/tree/other/key',
     bpf: 'EACCES',

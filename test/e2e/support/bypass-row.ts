@@ -1,7 +1,7 @@
 /** What became of an attempt: refused with that error, or not refused, and why that is so. */
 export type Outcome = 'EACCES' | 'EPERM' | { readonly open: string };
 
-/** A way round a rule, tried on each enforcer; what stands here is what happens, and SECURITY.md says it in words. */
+/** A way round a rule, tried on each enforcer; what stands here is what happens, and docs/reference/enforcement-limits.md says it in words. */
 export interface BypassRow {
   readonly name: string;
   /** By a user without permissions, not by root. */

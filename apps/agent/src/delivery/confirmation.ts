@@ -11,7 +11,7 @@ const RETRY_BASE_MS = 1_000;
 const RETRY_CAP_MS = 15_000;
 
 /**
- * Commit-confirm (DESIGN D11): after a swap the control plane is reached anew, by connections that did not exist
+ * Commit-confirm (D11): after a swap the control plane is reached anew, by connections that did not exist
  * before it, and only then is the sensor told. Until that has happened it is tried again; what the sensor makes of an
  * absence is the sensor's decision. What was confirmed before is confirmed once by each start of the agent: to the sensor
  * that tells a boot that led somewhere from one of a loop.

@@ -42,7 +42,7 @@ interface Material {
 
 /**
  * Requests over a connection of their own each: a connection that was open before a swap of policies says nothing
- * about whether a new one can be made after it (DESIGN D11). It goes on with the TLS session of the one before, which
+ * about whether a new one can be made after it (D11). It goes on with the TLS session of the one before, which
  * halves the CPU of both sides, as long as it would be judged by the same CA and shows the same certificate.
  */
 export class ControlPlaneClient {

@@ -5,7 +5,7 @@ import { deviceStatus } from './device-status.js';
 
 /**
  * What may be said of one rule: no more than what was read back from the kernel, and less where a probe contradicts
- * (DESIGN D10). `policy` is the rule's; `references` are all rules by their index in the report.
+ * (D10). `policy` is the rule's; `references` are all rules by their index in the report.
  */
 export function ruleStatus(
   policy: string,

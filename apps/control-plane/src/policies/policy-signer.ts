@@ -1,6 +1,6 @@
 import { signPolicy, type PolicyDocument, type SignedDocument, type Signer } from '#bundle';
 
-/** Signs policy versions with the online key (managed mode, DESIGN D12). */
+/** Signs policy versions with the online key (managed mode, D12). */
 export class PolicySigner {
   constructor(private readonly signer: Signer) {}
 

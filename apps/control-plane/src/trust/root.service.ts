@@ -80,7 +80,7 @@ export class RootService {
         throw new ProblemError('invalid-documents', {
           detail:
             `it takes the online key ${this.trust.online.keyid} away, with which this control plane signs; start the ` +
-            'control plane with the new key and this document in place of its own (SECURITY.md, Rotation and recovery), not over REST',
+            'control plane with the new key and this document in place of its own (docs/how-to/recover-from-a-stolen-key.md), not over REST',
         });
       }
       return document;

@@ -8,7 +8,7 @@ const SLASH: GlobToken = { type: 'text', text: '/' };
 
 /**
  * A set, and entries for the directories above what it blocks: moving one of them, or mounting over it, counts as
- * writing what is blocked (DESIGN D7). No Allow takes that back: it may speak of other objects below than the Block.
+ * writing what is blocked (D7). No Allow takes that back: it may speak of other objects below than the Block.
  * Of entries with the same directory only the one that decides is kept.
  */
 export function withAncestors(set: EntrySet): EntrySet {

@@ -5,7 +5,7 @@
 #include "hostward-table.h"
 
 /*
- * Files that have several names, one of which a rule speaks of (DESIGN D7): bound by device, inode and inode generation,
+ * Files that have several names, one of which a rule speaks of (D7): bound by device, inode and inode generation,
  * so that the rule counts by the other names too, which nothing in their paths would tell. A file with one name needs
  * none: the programs refuse it a second one that would loosen a rule. Only what rules refuse or watch is carried over to
  * other names; what they allow, and lists of what is allowed, are not.
