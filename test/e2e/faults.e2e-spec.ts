@@ -224,7 +224,7 @@ const mountable = await canMount();
           const answer = await product.cli(['apply', '-f', '-'], { input });
           return answer.code !== 0 && answer;
         });
-        expect(refused.stderr).toMatch(/audit-log cannot be written .*disk full.*remedy: .*room/s);
+        expect(refused.stderr).toMatch(/audit log cannot be written .*disk full.*remedy: .*room/s);
         expect(await product.cli(['logs', '--limit', '5'])).toMatchObject({ code: 0 });
         expect(await host.fetch()).toBeDefined();
         expect(await host.cursor()).not.toBe('1000-0000002002');
