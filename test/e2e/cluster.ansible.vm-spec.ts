@@ -35,7 +35,7 @@ type Name = (typeof NAMES)[number];
 
 jest.setTimeout(40 * MINUTE);
 
-/** docs/guides/production.md by the role: from three bare machines to a control plane of which any one may fail. */
+/** docs/how-to/install-in-production.md by the role: from three bare machines to a control plane of which any one may fail. */
 describeInFull(`a control plane of three machines by Ansible${SKIPPED}`, () => {
   let lab: Lab;
   let controller: AnsibleController;

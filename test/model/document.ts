@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 
 const ROOT = new URL('../../', import.meta.url);
-const DOCUMENT = 'docs/protocol/model.md';
+const DOCUMENT = 'docs/reference/protocol/model.md';
 
 /** A step of a model, and the declarations that are it in the code: `path#name`. */
 export interface StepRow {
@@ -10,7 +10,7 @@ export interface StepRow {
   readonly code: readonly string[];
 }
 
-/** The rows of the tables of steps in docs/protocol/model.md, under this heading or all. */
+/** The rows of the tables of steps in docs/reference/protocol/model.md, under this heading or all. */
 export function stepRows(heading?: string): readonly StepRow[] {
   const sections = textOf(DOCUMENT).split(/^## /m);
   const lines = sections

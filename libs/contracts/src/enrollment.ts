@@ -2,7 +2,7 @@
 export const ATTESTATIONS = ['ssh-host-key'] as const;
 export type AttestationKind = (typeof ATTESTATIONS)[number];
 
-/** `ssh-host-key`: an armored SSH signature (`ssh-keygen -Y sign -n hostward-enroll`) over docs/protocol/enrolment.md. */
+/** `ssh-host-key`: an armored SSH signature (`ssh-keygen -Y sign -n hostward-enroll`) over docs/reference/protocol/enrolment.md. */
 export interface Attestation {
   readonly kind: AttestationKind;
   readonly proof: string;

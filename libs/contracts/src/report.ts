@@ -98,7 +98,7 @@ export function reportEveryMs(hosts: number): number {
 /**
  * How long a host that is cut off from Redis may wait until it tries again, in ms, by how often it is to report. A handshake
  * takes Redis 0.7 ms, and who waits for one gives up after 3 s: of too many that try at once each gives up, and tries
- * again, for ever (docs/scale.md).
+ * again, for ever (docs/reference/scale.md).
  */
 export function returnWithinMs(everyMs: number): number {
   return everyMs / 3;

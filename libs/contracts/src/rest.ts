@@ -156,7 +156,7 @@ export interface ExceptionView {
   readonly at: string;
 }
 
-/** Who did what; `hash` is over all the rest, `prev` that of the entry before (docs/protocol/audit-log.md). */
+/** Who did what; `hash` is over all the rest, `prev` that of the entry before (docs/reference/protocol/audit-log.md). */
 export interface AuditLogEntryView {
   readonly v: 1;
   readonly seq: number;

@@ -94,7 +94,7 @@ function rankOf(rule: Rule, pattern: Pattern): number {
 const VERBS = { Block: 'block', Audit: 'audit', Allow: 'allow' } as const;
 
 /**
- * What the sensor judges USB devices by (docs/protocol/sensor.md), undefined where no rule speaks of them:
+ * What the sensor judges USB devices by (docs/reference/protocol/sensor.md), undefined where no rule speaks of them:
  * `ACTION RANK RULE CLASS SUBCLASS PROTOCOL LEVEL SPARE`, a line each, and the list that Allow rules make, last.
  */
 export function deviceTable(rules: readonly DraftRule[]): string | undefined {

@@ -221,7 +221,7 @@ export interface Compilation {
   readonly devices?: string;
 }
 
-/** What BPF programs judge by (docs/protocol/table.md), and the names of its subjects by their number. */
+/** What BPF programs judge by (docs/reference/protocol/table.md), and the names of its subjects by their number. */
 interface PolicyTable {
   readonly blob: Uint8Array;
   readonly subjects: readonly string[];

@@ -1,4 +1,4 @@
-/** Format, purpose, key hint and nonce of a sealed message (docs/protocol/delivery.md): no two messages have them alike. */
+/** Format, purpose, key hint and nonce of a sealed message (docs/reference/protocol/delivery.md): no two messages have them alike. */
 const HEAD_BYTES = 22;
 
 /** By which state each host was seen last, so that the same one need not be read again. */

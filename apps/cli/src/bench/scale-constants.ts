@@ -3,7 +3,7 @@ import type { HostCosts } from './scale-model.js';
 const [US, MS, KIB] = [1e-6, 1e-3, 1_024] as const;
 
 /**
- * What our own benches measured of one host, in seconds and bytes: those of the constants of docs/scale.md that are used
+ * What our own benches measured of one host, in seconds and bytes: those of the constants of docs/reference/scale.md that are used
  * here, by the same names. There is by which bench each was measured, and on what; scale-paper.spec.ts holds them together.
  */
 export const MEASURED = {

@@ -17,7 +17,7 @@ export interface Prices {
   readonly gb?: number;
 }
 
-/** A fleet of 3,000 hosts or more; docs/protocol/reports.md#pace. */
+/** A fleet of 3,000 hosts or more; docs/reference/protocol/reports.md#pace. */
 const REPORT_EVERY_S = 60;
 const SIGNED_STATUS_EVERY_S = 240;
 const [HOURS, SECONDS] = [24, 86_400] as const;

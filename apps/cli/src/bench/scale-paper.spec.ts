@@ -4,7 +4,10 @@ import { COSTS, MEASURED } from './scale-constants.js';
 import { costOf, dayOf } from './scale-day.js';
 import { changeOf, returnOf } from './scale-model.js';
 
-const PAPER = await readFile(new URL('../../../../docs/scale.md', import.meta.url), 'utf8');
+const PAPER = await readFile(
+  new URL('../../../../docs/reference/scale.md', import.meta.url),
+  'utf8',
+);
 
 const UNITS: Readonly<Record<string, number>> = {
   ...{ us: 1e-6, ms: 1e-3, s: 1, '': 1 },

@@ -16,14 +16,14 @@ const OUTCOMES: Readonly<Record<FleetVerdict, Outcome>> = {
   unmeasured: { passed: 0, failed: [`${NAME} (it could not be measured)`], skipped: [] },
   new: {
     passed: 0,
-    failed: [`${NAME} (docs/slo.jsonl has no run of that size to compare with)`],
+    failed: [`${NAME} (docs/reference/slo.jsonl has no run of that size to compare with)`],
     skipped: [],
   },
 };
 
-/** One test: a change to all hosts of a small fleet, by the runs in docs/slo.jsonl. */
+/** One test: a change to all hosts of a small fleet, by the runs in docs/reference/slo.jsonl. */
 export async function runBench({ root, timeoutMs }: SuiteContext): Promise<Outcome> {
-  const before = await readHistory(join(root, 'docs', 'slo.jsonl'));
+  const before = await readHistory(join(root, 'docs', 'reference', 'slo.jsonl'));
   const timeout = AbortSignal.timeout(timeoutMs);
   const note = (text: string): void => console.log(text);
   let verdict: FleetVerdict = 'unmeasured';

@@ -34,7 +34,7 @@ const read = (path: string): string => readFileSync(path, 'utf8');
 
 /** Names that the command in the guide copies from one control plane to another, and deletes there. */
 function copiedNames(): readonly string[] {
-  const guide = readFileSync('docs/guides/operating.md', 'utf8');
+  const guide = readFileSync('docs/how-to/operate.md', 'utf8');
   return /--include=\/\{([^ ]+)\} /.exec(guide)?.[1]?.split(',') ?? [];
 }
 

@@ -6,7 +6,7 @@ const QUOTA_BYTES = 2 * 1024 ** 3;
 const FULL_AT = 0.75;
 const MIB = 1024 ** 2;
 const DEFRAGMENT = 'etcdctl defrag, or a larger --quota-backend-bytes';
-const GUIDE = 'docs/guides/operating.md, "etcd is full"';
+const GUIDE = 'docs/how-to/operate.md, "etcd is full"';
 
 /** How etcd's room is; an error where it could not be asked. Pure. */
 export function etcdFindings(status: EtcdStatus | Error): readonly Finding[] {

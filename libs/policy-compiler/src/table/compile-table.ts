@@ -23,7 +23,7 @@ export interface CompiledTable {
 const SLOTS = 131_072;
 
 /**
- * The table for BPF (docs/protocol/table.md) of what binds everybody, the first subject, and of what binds single
+ * The table for BPF (docs/reference/protocol/table.md) of what binds everybody, the first subject, and of what binds single
  * programs. What exceeds the budget of states or memory is left out by whole rules and named; the rest is in the table.
  * The same input gives the same bytes.
  */

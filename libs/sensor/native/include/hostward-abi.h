@@ -96,7 +96,7 @@ struct hw_header {
 #define HW_TAG_BPF_LSM 40u     /* number, 1: the sensor can enforce by BPF-LSM; absent = it cannot */
 #define HW_TAG_ENDED_AT 41u    /* number, ms since 1970: latest end of an exception that was seen to pass; absent = none */
 #define HW_TAG_KILL_HOLDERS 42u /* number, 1: who has open what a rule of TABLE refuses is killed when it comes; absent: only told */
-#define HW_TAG_DEVICES 43u /* text: rules about USB devices, a line each (docs/protocol/sensor.md); absent: there are none */
+#define HW_TAG_DEVICES 43u /* text: rules about USB devices, a line each (docs/reference/protocol/sensor.md); absent: there are none */
 #define HW_TAG_VISIBILITY 44u  /* number, bit 1 << class (enum hw_sense_class of hostward-sense.h): what is watched; absent = nothing */
 #define HW_TAG_TIME_LIMIT 45u /* number, ms that whoever asks waits for the answer; absent = the compiler's own bound */
 #define HW_TAG_AGAIN 46u /* number, 1: the sensor took this envelope before and has kept it; neither its place in the order nor its end is looked at */

@@ -2,7 +2,7 @@
 #ifndef HOSTWARD_POLICY_TABLE_H
 #define HOSTWARD_POLICY_TABLE_H
 /*
- * The policy table: what the compiler makes of one rule set for BPF-LSM, as one blob (docs/protocol/table.md). This is
+ * The policy table: what the compiler makes of one rule set for BPF-LSM, as one blob (docs/reference/protocol/table.md). This is
  * the one declaration, and the walk over it, for BPF programs, the daemon and the tests. Mirror and builder:
  * libs/policy-compiler/src/table/, held equal by layout.spec.ts, which reads this file, and by table-walk-test.c, which
  * reads vectors that TypeScript wrote. Equal rule sets give equal bytes: nothing in it knows of generations.
