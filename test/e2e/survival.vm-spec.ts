@@ -54,7 +54,13 @@ describe('enforcement survives', () => {
         return code === 0;
       });
       const policy = `after-${name.replace(' ', '-')}`;
-      await fleet.product.apply(blockProgram(policy, '/usr/bin/nice', PROD), '--wait');
+      const change = blockProgram(policy, '/usr/bin/nice', PROD);
+      // The status may come from memory while etcd starts, and a change is refused until etcd answers.
+      await eventually(`changes are taken after ${name} came back`, MINUTES, async () => {
+        const { code } = await fleet.product.cli(['apply', '-f', '-'], { input: change });
+        return code === 0;
+      });
+      await fleet.product.apply(change, '--wait');
       await expectBlocked(web1, 'nice true');
       await fleet.product.must(['delete', 'policy', policy]);
       await eventually('nice is free', MINUTES, () => isAllowed(web1, 'nice true'));
