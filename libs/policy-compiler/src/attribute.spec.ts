@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { attribute } from './attribute.js';
 import { compileRuleSet } from './compile.js';
 import { debian, policy, ruleSet } from './fixtures/rule-sets.js';
-import { sourceProfileName } from './names.js';
-import type { AttributionTable, Denial } from './types.js';
+import { sourceProfileName } from './resolve/names.js';
+import type { AttributionTable, Denial } from './plan/types.js';
 
 const curl = [{ path: '/usr/bin/curl' }];
 const table: AttributionTable = compileRuleSet(

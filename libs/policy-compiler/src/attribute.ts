@@ -6,11 +6,11 @@ import type {
   PathEntry,
   CellEntry,
   RuleReference,
-} from './types.js';
-import { CAPABILITIES } from './cells.js';
-import { CATCH_ALL, isOwnSubject } from './names.js';
-import { queryPath } from './query-names.js';
-import { type Asker, Evaluator, listClassOf, type Verdict } from './verdict.js';
+} from './plan/types.js';
+import { CAPABILITIES } from './resolve/cells.js';
+import { CATCH_ALL, isOwnSubject } from './resolve/names.js';
+import { queryPath } from './resolve/query-names.js';
+import { type Asker, Evaluator, listClassOf, type Verdict } from './plan/verdict.js';
 
 /** Name of what decides where no rule does: an allow-list under its posture. KubeArmor's word. */
 const DEFAULT_POSTURE = 'DefaultPosture';

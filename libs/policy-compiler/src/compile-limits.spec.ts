@@ -2,10 +2,10 @@ import { describe, expect, it } from '@jest/globals';
 import { attribute } from './attribute.js';
 import { allows, compile, expectParsed, reports, withParser } from './fixtures/compilation.js';
 import { policy, profileIn } from './fixtures/rule-sets.js';
-import { sourceProfileName } from './names.js';
-import { queryPath } from './query-names.js';
-import { TableReader } from './table/read-table.js';
-import type { HostCapabilities } from './types.js';
+import { sourceProfileName } from './resolve/names.js';
+import { queryPath } from './resolve/query-names.js';
+import { TableReader } from './bpf/read-table.js';
+import type { HostCapabilities } from './plan/types.js';
 
 const letter = (at: number): string => String.fromCharCode(97 + at);
 

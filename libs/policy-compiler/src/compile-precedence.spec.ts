@@ -10,8 +10,8 @@ import {
   withParser,
 } from './fixtures/compilation.js';
 import { policy, profileIn } from './fixtures/rule-sets.js';
-import { sourceProfileName } from './names.js';
-import { TableReader } from './table/read-table.js';
+import { sourceProfileName } from './resolve/names.js';
+import { TableReader } from './bpf/read-table.js';
 
 describe('precedence', () => {
   withParser(

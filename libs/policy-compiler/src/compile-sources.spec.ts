@@ -10,7 +10,7 @@ import {
   withParser,
 } from './fixtures/compilation.js';
 import { policy, profileIn } from './fixtures/rule-sets.js';
-import { sourceProfileName } from './names.js';
+import { sourceProfileName } from './resolve/names.js';
 
 describe('rules limited to sources', () => {
   const scoped = policy('cat', {

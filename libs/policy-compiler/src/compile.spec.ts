@@ -12,9 +12,9 @@ import {
 } from './fixtures/compilation.js';
 import { compileRuleSet } from './compile.js';
 import { debian, policy, profileIn, ruleSet } from './fixtures/rule-sets.js';
-import { EXEMPT_ATTACHMENTS } from './leaving.js';
-import { sourceProfileName } from './names.js';
-import { TableReader } from './table/read-table.js';
+import { EXEMPT_ATTACHMENTS } from './apparmor/leaving.js';
+import { sourceProfileName } from './resolve/names.js';
+import { TableReader } from './bpf/read-table.js';
 
 describe('profiles of the package', () => {
   it.each(Object.entries(EXEMPT_ATTACHMENTS))(

@@ -3,7 +3,7 @@ import type { HostPolicySpec } from '#policy-model';
 import { attribute } from './attribute.js';
 import { compileRuleSet } from './compile.js';
 import { debian, policy, ruleSet } from './fixtures/rule-sets.js';
-import type { HostCapabilities } from './types.js';
+import type { HostCapabilities } from './plan/types.js';
 
 type Action = 'Allow' | 'Audit' | 'Block';
 type DeviceMatch = NonNullable<NonNullable<HostPolicySpec['device']>['matchDevice']>[number];

@@ -4,9 +4,9 @@ import { attribute } from './attribute.js';
 import { compileRuleSet } from './compile.js';
 import { allows, compile, expectParsed, withParser } from './fixtures/compilation.js';
 import { debian, policy, ruleSet } from './fixtures/rule-sets.js';
-import { CATCH_ALL } from './names.js';
-import { TableReader } from './table/read-table.js';
-import type { HostCapabilities } from './types.js';
+import { CATCH_ALL } from './resolve/names.js';
+import { TableReader } from './bpf/read-table.js';
+import type { HostCapabilities } from './plan/types.js';
 
 type Spec = Omit<HostPolicySpec, 'nodeSelector'>;
 

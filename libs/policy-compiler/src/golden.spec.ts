@@ -3,8 +3,8 @@ import type { RuleSet } from '#policy-model';
 import { golden } from '#testing';
 import { compileRuleSet } from './compile.js';
 import { debian, policy, ruleSet } from './fixtures/rule-sets.js';
-import { sourceProfileName } from './names.js';
-import type { HostCapabilities } from './types.js';
+import { sourceProfileName } from './resolve/names.js';
+import type { HostCapabilities } from './plan/types.js';
 
 const recursive = true;
 const dpkg = [{ path: '/usr/bin/dpkg' }];

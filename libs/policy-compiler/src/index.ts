@@ -1,20 +1,20 @@
 export { compileRuleSet } from './compile.js';
 export { attribute, forbiddingRules } from './attribute.js';
-export { compileGlob, type Glob, globProblem, parseGlob } from './glob.js';
-export { usbClassName } from './devices.js';
-export { capabilityName } from './cells.js';
-export { findLockouts } from './lockouts.js';
-export { PROGRAM_DIRS } from './objects.js';
+export { compileGlob, type Glob, globProblem, parseGlob } from './resolve/glob.js';
+export { usbClassName } from './plan/devices.js';
+export { capabilityName } from './resolve/cells.js';
+export { findLockouts } from './plan/lockouts.js';
+export { PROGRAM_DIRS } from './resolve/objects.js';
 export {
   addressClients,
   authorizedKeys,
   GENERIC_DEBIAN,
   loginShells,
   waysToRoot,
-} from './protected-paths.js';
-export { systemdLibraries } from './protected-libraries.js';
-export { AGENT_PROFILE, BLOCKED_PROFILE, CATCH_ALL, sourceProfileName } from './names.js';
-export { keepsOwnProfile } from './leaving.js';
+} from './plan/protected-paths.js';
+export { systemdLibraries } from './plan/protected-libraries.js';
+export { AGENT_PROFILE, BLOCKED_PROFILE, CATCH_ALL, sourceProfileName } from './resolve/names.js';
+export { keepsOwnProfile } from './apparmor/leaving.js';
 export type {
   AllowList,
   AttributionTable,
@@ -35,6 +35,6 @@ export type {
   RuleClass,
   RuleReference,
   RuleReport,
-} from './types.js';
-export { parseVeto, vetoProblem } from './veto.js';
-export type { Veto } from './veto.js';
+} from './plan/types.js';
+export { parseVeto, vetoProblem } from './resolve/veto.js';
+export type { Veto } from './resolve/veto.js';

@@ -4,9 +4,9 @@ import { Lab, type Vm } from '#testing';
 import { attribute } from './attribute.js';
 import { compileRuleSet } from './compile.js';
 import { debian, policy, ruleSet } from './fixtures/rule-sets.js';
-import { EXEMPT_ATTACHMENTS } from './leaving.js';
-import { sourceProfileName } from './names.js';
-import type { Compilation, Denial } from './types.js';
+import { EXEMPT_ATTACHMENTS } from './apparmor/leaving.js';
+import { sourceProfileName } from './resolve/names.js';
+import type { Compilation, Denial } from './plan/types.js';
 
 /** What the compiled profiles do on a real kernel: the cases of D9, each with what must still work. */
 const FEATURES = '/sys/kernel/security/apparmor/features';

@@ -2,9 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import type { HostPolicy, HostPolicySpec } from '#policy-model';
 import { allows, compile, expectParsed, parser, reports } from './fixtures/compilation.js';
 import { exception, policy, profileIn } from './fixtures/rule-sets.js';
-import { CATCH_ALL, sourceProfileName } from './names.js';
-import { TableReader } from './table/read-table.js';
-import { Evaluator } from './verdict.js';
+import { CATCH_ALL, sourceProfileName } from './resolve/names.js';
+import { TableReader } from './bpf/read-table.js';
+import { Evaluator } from './plan/verdict.js';
 
 type Spec = Omit<HostPolicySpec, 'nodeSelector'>;
 

@@ -5,7 +5,7 @@ import { attribute } from './attribute.js';
 import { compileRuleSet } from './compile.js';
 import { parser, withParser } from './fixtures/compilation.js';
 import { debian, policy, profileIn, ruleSet } from './fixtures/rule-sets.js';
-import { sourceProfileName } from './names.js';
+import { sourceProfileName } from './resolve/names.js';
 
 const SOURCE = '/usr/bin/src';
 const PATHS = ['/a', '/a/b', '/a/b/c', '/a/bc', '/a/c', '/b', '/b/c', '/c/b', '/c'];

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { HostPolicySpec } from '#policy-model';
 import { compileRuleSet } from './compile.js';
 import { debian, policy, ruleSet } from './fixtures/rule-sets.js';
-import { Evaluator } from './verdict.js';
+import { Evaluator } from './plan/verdict.js';
 
 type Spec = Omit<HostPolicySpec, 'nodeSelector'>;
 

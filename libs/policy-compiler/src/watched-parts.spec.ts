@@ -10,8 +10,8 @@ import {
   withParser,
 } from './fixtures/compilation.js';
 import { exception, policy, profileIn } from './fixtures/rule-sets.js';
-import { covers, matcherOf, type PathObject } from './objects.js';
-import { parseGlob } from './glob.js';
+import { covers, matcherOf, type PathObject } from './resolve/objects.js';
+import { parseGlob } from './resolve/glob.js';
 
 type Spec = Omit<HostPolicySpec, 'nodeSelector'>;
 

@@ -4,7 +4,7 @@
 /*
  * The policy table: what the compiler makes of one rule set for BPF-LSM, as one blob (docs/reference/protocol/table.md). This is
  * the one declaration, and the walk over it, for BPF programs, the daemon and the tests. Mirror and builder:
- * libs/policy-compiler/src/table/, held equal by layout.spec.ts, which reads this file, and by table-walk-test.c, which
+ * libs/policy-compiler/src/bpf/, held equal by layout.spec.ts, which reads this file, and by table-walk-test.c, which
  * reads vectors that TypeScript wrote. Equal rule sets give equal bytes: nothing in it knows of generations.
  *
  * Little-endian; padded with zeros to a power of two (HW_TBL_SIZE_*). Every offset is in bytes from the blob's begin.

@@ -13,7 +13,7 @@
  *   memory         struct hw_memory
  *   *.old          both of the above as they were before a swap that is not done yet
  *   boots          boot id and number of boots in a row that were not confirmed healthy (boots.c)
- * Mirror: libs/policy-compiler/src/protected-paths.ts, which refuses rules that would keep the daemon from writing them.
+ * Mirror: libs/policy-compiler/src/plan/protected-paths.ts, which refuses rules that would keep the daemon from writing them.
  */
 #define HW_SNAPSHOT "snapshot"
 #define HW_SNAPSHOT_PREVIOUS "snapshot.prev"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hostward-table.h on the test vectors that TypeScript wrote (libs/policy-compiler/src/table/vectors.spec.ts): both read
+ * hostward-table.h on the test vectors that TypeScript wrote (libs/policy-compiler/src/bpf/vectors.spec.ts): both read
  * a table alike, in one automaton and in several. And whatever is changed in a table, the check refuses it or the walk
  * stays inside.
  */
