@@ -17,6 +17,16 @@ const layers = {
     'server',
     'commands',
   ],
+  'apps/agent/src': [
+    'config',
+    'health',
+    'trust',
+    'enrollment sensor',
+    'reporting',
+    'delivery redirect events',
+    'runtime',
+    'simulation import preflight offboard',
+  ],
   'libs/policy-compiler/src': ['resolve', 'plan', 'apparmor bpf'],
 };
 

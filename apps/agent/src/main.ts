@@ -4,7 +4,7 @@ import { Log } from '#observability';
 import { ConfigRefused, loadConfig } from './config/agent-config.js';
 import { errorMessage } from './config/error-facts.js';
 import type { Leaving } from './offboard/offboard.js';
-import { VERSION } from './version.js';
+import { VERSION } from './config/version.js';
 
 const USAGE = `Usage:
   agent run --config FILE
@@ -170,8 +170,8 @@ async function simulateHosts(): Promise<number> {
 
 async function run({ config: file }: Arguments): Promise<number> {
   const config = loadConfig(file);
-  const { Agent } = await import('./agent.js');
-  const { enrolledHost } = await import('./config/enrolled-host.js');
+  const { Agent } = await import('./runtime/agent.js');
+  const { enrolledHost } = await import('./enrollment/enrolled-host.js');
   const { SystemClock } = await import('./health/clock.js');
   const { Context } = await import('./health/context.js');
   const log = new Log({ fields: { program: 'hostward-agent' } });

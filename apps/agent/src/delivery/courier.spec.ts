@@ -8,7 +8,7 @@ import { SensorWatch } from '../sensor/sensor-watch.js';
 import { FleetDouble } from '../testing/fleet-double.js';
 import { ScriptedSensor } from '../testing/scripted-sensor.js';
 import { Courier } from './courier.js';
-import type { ChannelKeys } from './channel-keys.js';
+import type { ChannelKeys } from '../trust/channel-keys.js';
 
 const NODE_ID = 'ab'.repeat(32);
 const DAY_MS = 24 * 3_600_000;

@@ -9,7 +9,7 @@ import { Context } from '../health/context.js';
 import type { Rejection } from '../reporting/node-report.js';
 import { isRefusal, SensorWatch } from '../sensor/sensor-watch.js';
 import { decide, type Held, type Refusal } from './decide.js';
-import { ChannelKeys } from './channel-keys.js';
+import { ChannelKeys } from '../trust/channel-keys.js';
 import { offeredRecord, type OfferedRecord } from './offered-record.js';
 
 const RETRY_BASE_MS = 10_000;

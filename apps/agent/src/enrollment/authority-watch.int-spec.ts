@@ -21,7 +21,7 @@ import { ControlPlaneClient } from '../health/control-plane.client.js';
 import { Context } from '../health/context.js';
 import { AuthorityWatch } from './authority-watch.js';
 import type { Renewal } from './renewal.js';
-import { TrustedAuthorities } from './trusted-authorities.js';
+import { TrustedAuthorities } from '../trust/trusted-authorities.js';
 
 /** Waits for nothing: a hint is followed at once. */
 class HastyClock extends SystemClock {

@@ -8,7 +8,7 @@ import { ControlPlaneClient } from '../health/control-plane.client.js';
 import { SingleFlight } from '../health/single-flight.js';
 import { Context } from '../health/context.js';
 import type { Renewal } from './renewal.js';
-import type { TrustedAuthorities } from './trusted-authorities.js';
+import type { TrustedAuthorities } from '../trust/trusted-authorities.js';
 
 /** Hosts that hear of a change ask within this time, so that ten thousand do not at once. */
 const SPREAD_MS = 15_000;

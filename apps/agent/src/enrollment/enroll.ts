@@ -7,11 +7,11 @@ import { ControlPlaneClient } from '../health/control-plane.client.js';
 import { EnrollmentRefused, parseEnrollAnswer } from './enroll-answer.js';
 import { enrollRequest, type HostSecrets } from './enroll-request.js';
 import { HostIdentity, type Owner } from './host-identity.js';
-import { readIfThere } from './key-file.js';
-import { placeInForce, readPlacement } from '../redirect/placement.js';
-import { fetchPinnedCa, normalFingerprint } from './pinned-ca.js';
+import { readIfThere } from '../trust/key-file.js';
+import { placeInForce, readPlacement } from './placement.js';
+import { fetchPinnedCa, normalFingerprint } from '../trust/pinned-ca.js';
 import { attestedBySshHostKey } from './ssh-attestation.js';
-import { NoAuthorities, authoritiesPem, holdsAuthority } from './trusted-authorities.js';
+import { NoAuthorities, authoritiesPem, holdsAuthority } from '../trust/trusted-authorities.js';
 
 const TIMEOUT_MS = 15_000;
 /** How long it is tried where the control plane says when to come again. */

@@ -5,7 +5,7 @@ import { createCsr } from '#pki';
 import { writeFileAtomic, type FilePermissions } from '../config/atomic-file.js';
 import type { HostFiles } from '../config/host-files.js';
 import type { HostSecrets } from './enroll-request.js';
-import { keyOfFile, readIfThere } from './key-file.js';
+import { keyOfFile, readIfThere } from '../trust/key-file.js';
 import { makeSecret } from './redis-secret.js';
 
 /** User and group that the agent will run as; absent where it runs as the one who enrols. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { redisEndpoints } from '../config/enrolled-host.js';
+import { redisEndpoints } from './enrolled-host.js';
 import { isRedisEndpoint } from './redis-endpoint.js';
 
 const URL_OF_CONTROL_PLANE = new URL('https://cp.example:7443');

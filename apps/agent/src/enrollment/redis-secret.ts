@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { writeFileAtomic, type FilePermissions } from '../config/atomic-file.js';
 import type { HostFiles } from '../config/host-files.js';
-import { keyOfFile, readIfThere } from './key-file.js';
+import { keyOfFile, readIfThere } from '../trust/key-file.js';
 
 /** SHA-256 of a secret, hex: all that anybody but this host ever gets of it. */
 export function secretHash(secret: string): string {

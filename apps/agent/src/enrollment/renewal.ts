@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { EnrollResponse } from '#contracts';
 import { writeFileAtomic } from '../config/atomic-file.js';
-import type { EnrolledHost } from '../config/enrolled-host.js';
+import type { EnrolledHost } from './enrolled-host.js';
 import { errorMessage } from '../config/error-facts.js';
 import { ControlPlaneClient } from '../health/control-plane.client.js';
 import { Context } from '../health/context.js';

@@ -1,7 +1,7 @@
 import { limits, sealEvents } from '#bundle';
 import type { AgentRun, AlertBatch } from '#contracts';
 import { HostLink } from '#redis';
-import { ChannelKeys } from '../delivery/channel-keys.js';
+import { ChannelKeys } from '../trust/channel-keys.js';
 import { SingleFlight } from '../health/single-flight.js';
 import { Context } from '../health/context.js';
 import { openEventCursor } from './event-cursor.js';

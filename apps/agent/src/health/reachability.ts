@@ -1,6 +1,6 @@
 import { REPORT_INTERVAL_MS } from '#contracts';
 import { connectRedis, TlsSession, type RedisConnectionOptions } from '#redis';
-import type { ReportPace } from '../reporting/report-pace.js';
+import type { ReportPace } from './report-pace.js';
 import { compareClocks } from './clock-skew.js';
 import { controlPlaneAway } from './control-plane-away.js';
 import { ControlPlaneClient } from './control-plane.client.js';

@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { limits } from '#bundle';
 import { SocketSensor } from '#sensor';
 import { loadConfig } from '../config/agent-config.js';
-import { VERSION } from '../version.js';
+import { VERSION } from '../config/version.js';
 
 /** Base64 and the record around it; the compiler has the exact bound. */
 const MAX_FILE_BYTES = 2 * limits.bundleBytes;

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { loadConfig } from '../config/agent-config.js';
 import { hostFiles } from '../config/host-files.js';
-import { placeInForce, readPlacement } from '../redirect/placement.js';
+import { placeInForce, readPlacement } from '../enrollment/placement.js';
 import { runHostScript } from './host-script.js';
 import { findingText } from '#contracts';
 import { parseFinding } from './finding.js';

@@ -16,11 +16,11 @@ import type {
   AssignmentVersion,
 } from '#contracts';
 import { connectRedis } from '#redis';
-import { redisEndpoints, type EnrolledHost } from '../config/enrolled-host.js';
+import { redisEndpoints, type EnrolledHost } from '../enrollment/enrolled-host.js';
 import { errorMessage } from '../config/error-facts.js';
 import { EnrollmentRefused, parseEnrollAnswer } from '../enrollment/enroll-answer.js';
 import { enrollRequest } from '../enrollment/enroll-request.js';
-import { CaNotPinned, fetchPinnedCa } from '../enrollment/pinned-ca.js';
+import { CaNotPinned, fetchPinnedCa } from '../trust/pinned-ca.js';
 import type { Clock } from '../health/clock.js';
 import { ControlPlaneClient } from '../health/control-plane.client.js';
 

@@ -14,20 +14,20 @@ import type { RedirectOffer, RedirectReport } from '#contracts';
 import type { HostLink } from '#redis';
 import type { SensorState } from '#sensor';
 import { writeFileAtomic } from '../config/atomic-file.js';
-import type { EnrolledHost } from '../config/enrolled-host.js';
+import type { EnrolledHost } from '../enrollment/enrolled-host.js';
 import { errorMessage } from '../config/error-facts.js';
 import { hostFiles } from '../config/host-files.js';
-import type { ChannelKeys } from '../delivery/channel-keys.js';
+import type { ChannelKeys } from '../trust/channel-keys.js';
 import { AskAgain } from '../health/ask-again.js';
 import { backoff, jittered } from '../health/clock.js';
 import { ControlPlaneClient } from '../health/control-plane.client.js';
 import { Reachability } from '../health/reachability.js';
 import { SingleFlight } from '../health/single-flight.js';
 import { Context } from '../health/context.js';
-import type { ReportPace } from '../reporting/report-pace.js';
+import type { ReportPace } from '../health/report-pace.js';
 import type { SensorWatch } from '../sensor/sensor-watch.js';
 import { moveIn, RedirectFailed, type MovedIn } from './move-in.js';
-import { writePlacement, type Placement, type RedirectFailure } from './placement.js';
+import { writePlacement, type Placement, type RedirectFailure } from '../enrollment/placement.js';
 import { Redirects } from './redirects.js';
 
 /** How often what is still to be done is looked at; the control plane is asked more seldom. */

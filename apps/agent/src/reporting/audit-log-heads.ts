@@ -10,7 +10,7 @@ import {
 import { writeFileAtomic } from '../config/atomic-file.js';
 import { SingleFlight } from '../health/single-flight.js';
 import { Context } from '../health/context.js';
-import { Published } from './published.js';
+import { Published } from '../health/published.js';
 
 /**
  * The signed heads of the control plane's audit log that this host has seen: few, kept on disk, and told in its signed

@@ -1,5 +1,5 @@
 import type { RolledBack } from '#contracts';
-import { readIfThere } from '../enrollment/key-file.js';
+import { readIfThere } from '../trust/key-file.js';
 import { errorMessage } from '../config/error-facts.js';
 import { Context } from '../health/context.js';
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { CompileReport, Plan } from '#policy-compiler';
 import { sensorState } from '../testing/scripted-sensor.js';
 import type { SensorState } from '#sensor';
-import { parseCompileReport } from './compile-report.js';
+import { parseCompileReport } from '../sensor/compile-report.js';
 import { nodeReport, type ReportFacts } from './node-report.js';
 
 const attribution = {

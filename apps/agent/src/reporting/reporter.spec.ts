@@ -12,12 +12,12 @@ import {
 import type { NodeReport } from '#contracts';
 import { Log } from '#observability';
 import type { HostLink, StateWrite } from '#redis';
-import type { ChannelKeys } from '../delivery/channel-keys.js';
+import type { ChannelKeys } from '../trust/channel-keys.js';
 import { Clock } from '../health/clock.js';
 import { Context } from '../health/context.js';
 import { sensorState } from '../testing/scripted-sensor.js';
 import { nodeReport } from './node-report.js';
-import { ReportPace } from './report-pace.js';
+import { ReportPace } from '../health/report-pace.js';
 import { Reporter, type Composed } from './reporter.js';
 
 const NODE_ID = 'ab'.repeat(32);

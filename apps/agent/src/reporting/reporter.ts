@@ -2,7 +2,7 @@ import { sealReport, sealSignedStatus, type SignedDocument } from '#bundle';
 import { REPORT_INTERVAL_MS, type AgentRun, type NodeReport } from '#contracts';
 import { HostLink } from '#redis';
 import { errorMessage } from '../config/error-facts.js';
-import { ChannelKeys } from '../delivery/channel-keys.js';
+import { ChannelKeys } from '../trust/channel-keys.js';
 import { SingleFlight } from '../health/single-flight.js';
 import { Context } from '../health/context.js';
 

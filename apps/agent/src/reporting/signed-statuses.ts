@@ -8,7 +8,7 @@ import {
 } from '#bundle';
 import { REPORT_INTERVAL_MS } from '#contracts';
 import { errorMessage } from '../config/error-facts.js';
-import { readIfThere } from '../enrollment/key-file.js';
+import { readIfThere } from '../trust/key-file.js';
 import { jittered } from '../health/clock.js';
 import { Context } from '../health/context.js';
 

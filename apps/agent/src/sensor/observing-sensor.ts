@@ -14,7 +14,12 @@ import {
 import { writeFileAtomic } from '../config/atomic-file.js';
 import type { HostFiles } from '../config/host-files.js';
 import { Clock } from '../health/clock.js';
-import { DeliveryVerifier, ruleSetOf, type SeenDelivery, type Trust } from './delivery-verifier.js';
+import {
+  DeliveryVerifier,
+  ruleSetOf,
+  type SeenDelivery,
+  type Trust,
+} from '../trust/delivery-verifier.js';
 
 /** Why no rule is in force here, as each rule's reason. */
 const OBSERVES_ONLY = 'this host observes only';

@@ -4,7 +4,7 @@ import type { CompileReport } from '#policy-compiler';
 import { ProtocolError, Sensor, SensorRefusedError, ShapeError, type SensorState } from '#sensor';
 import { errorMessage } from '../config/error-facts.js';
 import { Context } from '../health/context.js';
-import { parseCompileReport } from '../reporting/compile-report.js';
+import { parseCompileReport } from './compile-report.js';
 
 const SKEW_MS = 60_000;
 

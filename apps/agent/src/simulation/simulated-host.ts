@@ -5,21 +5,21 @@ import {
   type RedisConnection,
   type RedisConnectionOptions,
 } from '#redis';
-import { clientOf, reporterOf, transportOf, type AgentSetting } from '../agent-parts.js';
-import { AgentLoops } from '../agent.loops.js';
-import type { EnrolledHost } from '../config/enrolled-host.js';
+import { clientOf, reporterOf, transportOf, type AgentSetting } from '../runtime/agent-parts.js';
+import { AgentLoops } from '../runtime/agent.loops.js';
+import type { EnrolledHost } from '../enrollment/enrolled-host.js';
 import { Confirmation } from '../delivery/confirmation.js';
 import { Courier } from '../delivery/courier.js';
-import { ChannelKeys } from '../delivery/channel-keys.js';
-import { CHECK_PATTERN, NUDGE_PATTERN, NudgeController } from '../delivery/nudge.controller.js';
+import { ChannelKeys } from '../trust/channel-keys.js';
+import { CHECK_PATTERN, NUDGE_PATTERN, NudgeController } from '../runtime/nudge.controller.js';
 import { AuthorityWatch } from '../enrollment/authority-watch.js';
 import { Renewal } from '../enrollment/renewal.js';
 import { ControlPlaneReachability } from '../health/reachability.js';
 import { Redirects } from '../redirect/redirects.js';
 import { AuditLogHeads } from '../reporting/audit-log-heads.js';
-import { ReportPace } from '../reporting/report-pace.js';
+import { ReportPace } from '../health/report-pace.js';
 import { SignedStatuses } from '../reporting/signed-statuses.js';
-import { DeliveryVerifier } from '../sensor/delivery-verifier.js';
+import { DeliveryVerifier } from '../trust/delivery-verifier.js';
 import { SensorWatch } from '../sensor/sensor-watch.js';
 import { NudgesFirst } from './nudges-first.js';
 import { SimulatedSensor, type SimulatedFaults } from './simulated-sensor.js';

@@ -11,8 +11,8 @@ import {
   type SensorState,
 } from '#sensor';
 import { Clock } from '../health/clock.js';
-import { DeliveryVerifier, ruleSetOf, type SeenDelivery } from '../sensor/delivery-verifier.js';
-import { VERSION } from '../version.js';
+import { DeliveryVerifier, ruleSetOf, type SeenDelivery } from '../trust/delivery-verifier.js';
+import { VERSION } from '../config/version.js';
 import type { HostChance } from './host-chance.js';
 
 /** What goes wrong on a simulated host; times in ms. */

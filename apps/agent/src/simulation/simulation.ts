@@ -10,7 +10,7 @@ import type {
 } from '#contracts';
 import { Log } from '#observability';
 import { parseConfig } from '../config/agent-config.js';
-import { enrolledHost } from '../config/enrolled-host.js';
+import { enrolledHost } from '../enrollment/enrolled-host.js';
 import { errorMessage } from '../config/error-facts.js';
 import { EnrollmentRefused } from '../enrollment/enroll-answer.js';
 import { enroll } from '../enrollment/enroll.js';

@@ -5,8 +5,8 @@ import {
 } from '#bundle';
 import type { RedirectOffer } from '#contracts';
 import { writeFileAtomic } from '../config/atomic-file.js';
-import { readIfThere } from '../enrollment/key-file.js';
-import { normalFingerprint } from '../enrollment/pinned-ca.js';
+import { readIfThere } from '../trust/key-file.js';
+import { normalFingerprint } from '../trust/pinned-ca.js';
 
 /** A control plane that a redirect led to, and the folder, beside the agent's files, of what was agreed with it. */
 export interface Place extends ControlPlaneAddress {

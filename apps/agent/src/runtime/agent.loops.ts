@@ -1,20 +1,20 @@
-import { AuthorityWatch } from './enrollment/authority-watch.js';
-import { Renewal } from './enrollment/renewal.js';
-import { confirmAfterMs } from './delivery/confirm-after.js';
-import { Confirmation } from './delivery/confirmation.js';
-import { Courier } from './delivery/courier.js';
-import { EventPump } from './events/event-pump.js';
-import { TelemetryEventShipper } from './events/telemetry-event-shipper.js';
-import { Shipper } from './events/shipper.js';
-import { AskAgain } from './health/ask-again.js';
-import { backoff, jittered } from './health/clock.js';
-import { HealthFile } from './health/health-file.js';
-import { Context } from './health/context.js';
-import { Redirects } from './redirect/redirects.js';
-import { LastUpgrade } from './reporting/last-upgrade.js';
-import { ReportPace } from './reporting/report-pace.js';
-import { Reporter } from './reporting/reporter.js';
-import { SensorWatch } from './sensor/sensor-watch.js';
+import { AuthorityWatch } from '../enrollment/authority-watch.js';
+import { Renewal } from '../enrollment/renewal.js';
+import { confirmAfterMs } from '../delivery/confirm-after.js';
+import { Confirmation } from '../delivery/confirmation.js';
+import { Courier } from '../delivery/courier.js';
+import { EventPump } from '../events/event-pump.js';
+import { TelemetryEventShipper } from '../events/telemetry-event-shipper.js';
+import { Shipper } from '../events/shipper.js';
+import { AskAgain } from '../health/ask-again.js';
+import { backoff, jittered } from '../health/clock.js';
+import { HealthFile } from '../health/health-file.js';
+import { Context } from '../health/context.js';
+import { Redirects } from '../redirect/redirects.js';
+import { LastUpgrade } from '../reporting/last-upgrade.js';
+import { ReportPace } from '../health/report-pace.js';
+import { Reporter } from '../reporting/reporter.js';
+import { SensorWatch } from '../sensor/sensor-watch.js';
 
 /** Beside nudges; at least so many intervals of reports, so that it is rarer in a large fleet too. */
 const CHECK_MS = 15_000;

@@ -5,8 +5,8 @@ import { AuthorityWatch } from '../enrollment/authority-watch.js';
 import { Context } from '../health/context.js';
 import { Redirects } from '../redirect/redirects.js';
 import { AuditLogHeads } from '../reporting/audit-log-heads.js';
-import { ReportPace } from '../reporting/report-pace.js';
-import { Courier } from './courier.js';
+import { ReportPace } from '../health/report-pace.js';
+import { Courier } from '../delivery/courier.js';
 
 /** Patterns of the messages that a host takes; the transport maps them to channels of Redis. */
 export const NUDGE_PATTERN = 'nudge';

@@ -9,7 +9,7 @@ import {
 import type { DeliveryRecord, AssignmentVersion } from '#contracts';
 import { writeFileAtomic } from '../config/atomic-file.js';
 import { Context } from '../health/context.js';
-import type { Trust } from '../sensor/delivery-verifier.js';
+import type { Trust } from './delivery-verifier.js';
 
 /** Refusals that the clock of this host may be the reason of. */
 const OF_THE_CLOCK: ReadonlySet<string> = new Set(['expired', 'not-yet-valid', 'root-expired']);

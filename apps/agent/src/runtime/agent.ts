@@ -7,10 +7,10 @@ import { Sensor } from '#sensor';
 import { transportOf, type AgentSetting } from './agent-parts.js';
 import { AgentLoops } from './agent.loops.js';
 import { AgentModule } from './agent.module.js';
-import { Confirmation } from './delivery/confirmation.js';
-import { Renewal } from './enrollment/renewal.js';
-import { Redirects } from './redirect/redirects.js';
-import { Spool } from './events/spool.js';
+import { Confirmation } from '../delivery/confirmation.js';
+import { Renewal } from '../enrollment/renewal.js';
+import { Redirects } from '../redirect/redirects.js';
+import { Spool } from '../events/spool.js';
 
 /** What waits for Redis when the agent stops waits no longer than this: the next agent asks for it again. */
 const LAST_ANSWER_MS = 3_000;

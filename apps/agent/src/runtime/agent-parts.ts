@@ -7,27 +7,27 @@ import {
   type RedisConnection,
 } from '#redis';
 import type { Sensor } from '#sensor';
-import type { AgentConfig } from './config/agent-config.js';
-import type { EnrolledHost } from './config/enrolled-host.js';
-import type { HostFiles } from './config/host-files.js';
-import type { Courier } from './delivery/courier.js';
-import type { ChannelKeys } from './delivery/channel-keys.js';
-import { CHECK_PATTERN, NUDGE_PATTERN } from './delivery/nudge.controller.js';
-import { readIfThere } from './enrollment/key-file.js';
-import type { TelemetryEvents } from './events/telemetry-events.js';
-import type { Spool } from './events/spool.js';
-import { ControlPlaneClient } from './health/control-plane.client.js';
-import type { Context } from './health/context.js';
-import type { Redirects } from './redirect/redirects.js';
-import { hostSignedStatus } from './reporting/host-signed-status.js';
-import type { AuditLogHeads } from './reporting/audit-log-heads.js';
-import type { LastUpgrade } from './reporting/last-upgrade.js';
-import { nodeReport } from './reporting/node-report.js';
-import type { ReportPace } from './reporting/report-pace.js';
-import { Reporter, type Composed } from './reporting/reporter.js';
-import type { SignedStatuses } from './reporting/signed-statuses.js';
-import type { SensorWatch } from './sensor/sensor-watch.js';
-import { VERSION } from './version.js';
+import type { AgentConfig } from '../config/agent-config.js';
+import type { EnrolledHost } from '../enrollment/enrolled-host.js';
+import type { HostFiles } from '../config/host-files.js';
+import type { Courier } from '../delivery/courier.js';
+import type { ChannelKeys } from '../trust/channel-keys.js';
+import { CHECK_PATTERN, NUDGE_PATTERN } from './nudge.controller.js';
+import { readIfThere } from '../trust/key-file.js';
+import type { TelemetryEvents } from '../events/telemetry-events.js';
+import type { Spool } from '../events/spool.js';
+import { ControlPlaneClient } from '../health/control-plane.client.js';
+import type { Context } from '../health/context.js';
+import type { Redirects } from '../redirect/redirects.js';
+import { hostSignedStatus } from '../reporting/host-signed-status.js';
+import type { AuditLogHeads } from '../reporting/audit-log-heads.js';
+import type { LastUpgrade } from '../reporting/last-upgrade.js';
+import { nodeReport } from '../reporting/node-report.js';
+import type { ReportPace } from '../health/report-pace.js';
+import { Reporter, type Composed } from '../reporting/reporter.js';
+import type { SignedStatuses } from '../reporting/signed-statuses.js';
+import type { SensorWatch } from '../sensor/sensor-watch.js';
+import { VERSION } from '../config/version.js';
 
 /** A third of the sensor's patience: a control plane that ten thousand hosts ask at once answers late. */
 const HTTP_TIMEOUT_MS = 10_000;

@@ -2,25 +2,21 @@ import { readFile } from 'node:fs/promises';
 import type { ControlPlaneAddress } from '#bundle';
 import type { EnrollResponse, RedisEndpoint } from '#contracts';
 import type { RedisConnectionOptions } from '#redis';
-import { RedisSecret } from '../enrollment/redis-secret.js';
-import {
-  NoAuthorities,
-  TrustedAuthorities,
-  authoritiesPem,
-} from '../enrollment/trusted-authorities.js';
+import { RedisSecret } from './redis-secret.js';
+import { NoAuthorities, TrustedAuthorities, authoritiesPem } from '../trust/trusted-authorities.js';
 import {
   configuredAddress,
   placeInForce,
   readPlacement,
   type Place,
   type Placement,
-} from '../redirect/placement.js';
-import type { Trust } from '../sensor/delivery-verifier.js';
-import type { AgentConfig } from './agent-config.js';
-import { errorMessage } from './error-facts.js';
-import { isRedisEndpoint } from '../enrollment/redis-endpoint.js';
-import { hostFiles, type HostFiles } from './host-files.js';
-import { addressOf } from './url-address.js';
+} from './placement.js';
+import type { Trust } from '../trust/delivery-verifier.js';
+import type { AgentConfig } from '../config/agent-config.js';
+import { errorMessage } from '../config/error-facts.js';
+import { isRedisEndpoint } from './redis-endpoint.js';
+import { hostFiles, type HostFiles } from '../config/host-files.js';
+import { addressOf } from '../config/url-address.js';
 
 /** For the largest bundle on a slow link: one that was given up would be asked for again from its first byte, for ever. */
 const ANSWER_MS = 300_000;

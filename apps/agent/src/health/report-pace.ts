@@ -1,7 +1,7 @@
 import { verifyPace, type PaceOrder, type RootDocument } from '#bundle';
 import { REPORT_INTERVAL_MS, returnWithinMs } from '#contracts';
 import type { HostLink } from '#redis';
-import { Context } from '../health/context.js';
+import { Context } from './context.js';
 import { Published } from './published.js';
 
 /** The control plane repeats its order every half a minute; who has not heard it for so long goes by none. */
