@@ -27,6 +27,17 @@ const layers = {
     'runtime',
     'simulation import preflight offboard',
   ],
+  'apps/cli/src': [
+    'output product',
+    'input',
+    'client',
+    'embedded',
+    'keys bootstrap',
+    'audit-log sim',
+    'doctor',
+    'commands',
+  ],
+  'tools/src': ['supply packaging demo', 'bench', 'suites', 'commands'],
   'libs/policy-compiler/src': ['resolve', 'plan', 'apparmor bpf'],
 };
 
@@ -73,6 +84,12 @@ module.exports = {
       },
     },
     {
+      name: 'products-do-not-import-tools',
+      severity: 'error',
+      from: { path: '^(apps|libs)/' },
+      to: { path: '^tools/' },
+    },
+    {
       name: 'libs-do-not-import-apps',
       severity: 'error',
       from: { path: '^libs' },
@@ -106,7 +123,7 @@ module.exports = {
       name: 'no-deep-imports-into-libs',
       comment: 'Another lib or app is entered by its index only.',
       severity: 'error',
-      from: { path: '^(libs|apps)/([^/]+)/' },
+      from: { path: '^(libs|apps|tools)/([^/]+)/' },
       to: { path: '^libs/[^/]+/src/(?!index\\.ts$)', pathNot: '^$1/$2/' },
     },
     {

@@ -1,7 +1,7 @@
 // One configuration for every suite; `./hostward test` selects by file-name suffix.
 export default {
   testEnvironment: '<rootDir>/tools/patient-environment.mjs',
-  roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/test'],
+  roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/test', '<rootDir>/tools'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': '@swc/jest' },
   moduleNameMapper: {

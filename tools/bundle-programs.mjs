@@ -1,5 +1,6 @@
 // Puts each program of control plane and CLI into one file beside its modules, as packages have it: apps/APP/src/bundle.js
-// of the folder that is named. It starts in half the time. Run by tools/prepare.sh after the build of dist/.
+// of the folder that is named; and tools/src/bundle.js, which no package has. A program starts in half the time so. Run by
+// tools/prepare.sh after the build of dist/.
 import { cpSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { bundle, checksInUse, JUDGING_THREAD, PROGRAMS, root, UNUSED } from './staging.mjs';
@@ -35,11 +36,12 @@ const made = await Promise.all([
   ...PROGRAMS.map((app) =>
     bundle(app, join(dist, `apps/${app}/src/bundle.js`), { dist, external, ...withFolder }),
   ),
+  bundle('tools', join(dist, 'tools/src/bundle.js'), { dist, external, ...withFolder }),
   bundle('control-plane', join(dist, 'apps/control-plane/src', JUDGING_THREAD), {
     ...{ dist, external, module: 'policies/judging-thread', plugins: [checksInUse] },
     // CommonJS: it is run from its text, which has no place to import from.
     ...{ format: 'cjs', banner: {} },
   }),
 ]);
-const missing = [...PROGRAMS, JUDGING_THREAD].filter((_, at) => !made[at]);
+const missing = [...PROGRAMS, 'tools', JUDGING_THREAD].filter((_, at) => !made[at]);
 if (missing.length > 0) throw new Error(`${dist} has no modules of ${missing.join(', ')}`);

@@ -156,14 +156,14 @@ built_at_ms() {
 }
 
 build_ready() {
-  if [ -f "$root/dist/.built" ] && [ -z "$(find "$root/apps" "$root/libs" "$root/test" "$root/.swcrc" -newer "$root/dist/.built" -name '*.ts' -print -quit)" ]; then
+  if [ -f "$root/dist/.built" ] && [ -z "$(find "$root/apps" "$root/libs" "$root/test" "$root/tools" "$root/.swcrc" -newer "$root/dist/.built" -name '*.ts' -print -quit)" ]; then
     return
   fi
   (
     cd "$root"
     flock 9
     rm -rf dist.new dist.old
-    "$node" node_modules/@swc/cli/bin/swc.js apps libs test -d dist.new --config-file .swcrc --quiet --extensions .ts
+    "$node" node_modules/@swc/cli/bin/swc.js apps libs test tools -d dist.new --config-file .swcrc --quiet --extensions .ts
     echo "export const BUILT_AT_MS = $(built_at_ms);" >dist.new/apps/compiler/src/built-at.js
     "$node" tools/bundle-programs.mjs dist.new
     touch dist.new/.built

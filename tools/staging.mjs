@@ -111,7 +111,8 @@ const librariesOf = (dist) => ({
 export async function bundle(app, outfile, more = {}) {
   const { dist = join(root, 'dist'), module = 'main', ...options } = more;
   const { external = UNUSED_ON_HOSTS, plugins = [], ...rest } = options;
-  const entry = join(dist, `apps/${app}/src/${module}.js`);
+  const folder = app === 'tools' ? app : `apps/${app}`;
+  const entry = join(dist, `${folder}/src/${module}.js`);
   if (!existsSync(entry)) return false;
   await build({
     entryPoints: [entry],

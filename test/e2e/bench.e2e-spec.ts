@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { execPath } from 'node:process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { projectRoot } from './support/product.js';
+import { TOOLS } from './support/running-command.js';
 
 const TIMEOUT_MS = 900_000;
 /** As few agents, rounds and rules as show every case; what it measures is no business of a test. */
@@ -34,8 +34,7 @@ beforeAll(async () => {
 async function run(
   ...command: readonly string[]
 ): Promise<{ readonly told: readonly Line[]; readonly notes: string }> {
-  const program = join(projectRoot, 'dist/apps/cli/src/bundle.js');
-  const args = ['--disable-warning=ExperimentalWarning', program, 'bench', ...command];
+  const args = [...TOOLS, 'bench', ...command];
   // Its own TMPDIR, so that what it leaves behind can be seen.
   const env = { ...process.env, TMPDIR: folder };
   const options = { env, timeout: TIMEOUT_MS };

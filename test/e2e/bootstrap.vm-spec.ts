@@ -9,6 +9,7 @@ import { eventually } from './support/eventually.js';
 import { expectAllowed, expectBlocked } from './support/guest.js';
 import { blockProgram } from './support/policies.js';
 import { Product } from './support/product.js';
+import { runPackage } from './support/agent-packages.js';
 
 const MINUTES = 60_000;
 /** Of the machine that joins by the script: with --full one of Debian 12, with a kernel and a parser of its time. */
@@ -30,7 +31,7 @@ beforeAll(async () => {
   const packages = join(folder, 'packages');
   product = await Product.prepare();
   // As a release is made, but for the compression.
-  await product.must(['package', 'hostward-agent', '--fast', '--out', packages], 8 * MINUTES);
+  await runPackage(['hostward-agent', '--out', packages], 8 * MINUTES);
   const name = (await readdir(packages)).find((each) => each.endsWith('_amd64.deb'));
   deb = join(packages, name ?? 'none was made');
   [bare, scripted] = await Promise.all([boot('bare', 'trixie'), boot('scripted', OTHER_RELEASE)]);

@@ -25,7 +25,7 @@ afterAll(async () => {
 it(
   'Ctrl-C in the demo ends its control plane, and leaves nothing',
   async () => {
-    const demo = RunningCommand.cli(['demo'], { env: { TMPDIR: folder } });
+    const demo = RunningCommand.tool(['demo'], { env: { TMPDIR: folder } });
     await eventually('its control plane starts', 2 * MINUTE, async () => {
       const pids = await processesOf(folder);
       return pids.length > 1;

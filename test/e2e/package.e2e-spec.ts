@@ -6,6 +6,7 @@ import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Product, cleanEnvironment, projectRoot } from './support/product.js';
+import { runPackage } from './support/agent-packages.js';
 
 const MINUTES = 60_000;
 const VERSION = '0.1.0';
@@ -46,7 +47,7 @@ describe('the packages', () => {
     folder = await mkdtemp(join(tmpdir(), 'hostward-packages-'));
     product = await Product.prepare();
     for (const build of ['first', 'again'])
-      await product.must(['package', '--fast', `--out=${packages(build)}`], 25 * MINUTES);
+      await runPackage([`--out=${packages(build)}`], 25 * MINUTES);
     tree = join(folder, 'tree');
     for (const name of NAMES) await run('dpkg-deb', ['-x', deb(name), tree]);
   }, 20 * MINUTES);

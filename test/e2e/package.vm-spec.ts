@@ -13,6 +13,7 @@ import {
   treeOfVersion,
   twoVersions,
   type AgentPackages,
+  runPackage,
 } from './support/agent-packages.js';
 import { eventually } from './support/eventually.js';
 import { agentConfinement, expectAllowed, expectBlocked, withJournal } from './support/guest.js';
@@ -76,8 +77,7 @@ describe('on a host', () => {
     folder = await mkdtemp(join(tmpdir(), 'hostward-packages-'));
     product = await Product.prepare();
     const made = join(folder, 'made');
-    const options = ['--fast', `--out=${made}`, `--package-version=${VERSION}`];
-    await product.must(['package', ...options], 8 * MINUTES);
+    await runPackage([`--out=${made}`, `--package-version=${VERSION}`], 8 * MINUTES);
     agents = await twoVersions(join(made, `hostward-agent_${VERSION}_amd64.deb`), folder);
     await brokenVersion(agents.second, 'hostward-sensor', folder);
     await run('tar', ['-xf', join(made, `${TREE}.tar.xz`), '-C', folder]);

@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { env } from 'node:process';
-import { turnAt } from '../../apps/cli/src/suites/turn.js';
+import { turnAt } from '../../tools/src/suites/turn.js';
 import { projectRoot } from '../e2e/support/product.js';
 import { MISTAKES, mistakesOf } from './planted/mistakes.js';
 import { FaultRun } from './support/run.js';

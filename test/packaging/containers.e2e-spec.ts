@@ -7,8 +7,9 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readAptOrigin } from '#testing';
 import { eventually } from '../e2e/support/eventually.js';
-import { cleanEnvironment, projectRoot } from '../e2e/support/product.js';
+import { projectRoot } from '../e2e/support/product.js';
 import { DockerDaemon } from './support/docker-daemon.js';
+import { runPackage } from '../e2e/support/agent-packages.js';
 
 const MINUTE = 60_000;
 const CLI = [execPath, join(projectRoot, 'dist/apps/cli/src/bundle.js')];
@@ -149,10 +150,8 @@ interface SimReport {
     );
 
     const packaged = async (to: string, version?: string): Promise<void> => {
-      const [command = '', ...main] = CLI;
       const words = version === undefined ? [] : ['--package-version', version];
-      const args = [...main, 'package', 'hostward', '--fast', '--out', join(folder, to), ...words];
-      await run(command, args, { env: cleanEnvironment(), timeout: 24 * MINUTE });
+      await runPackage(['hostward', '--out', join(folder, to), ...words], 24 * MINUTE);
     };
 
     const ready = (): Promise<unknown> =>

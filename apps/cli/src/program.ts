@@ -1,27 +1,28 @@
 import { Command } from 'commander';
-import { chooseContext } from './commands/session.js';
-import { isSourceTree } from './package-root.js';
-import { productVersion } from './product-version.js';
+import { chooseContext } from './client/session.js';
+import { productVersion } from './product/product-version.js';
 
 type Register = (program: Command) => void;
 
-interface Part {
+/** Commands that one module registers. */
+export interface Part {
   /** What it registers, hidden commands included. */
   readonly names: readonly string[];
   readonly load: () => Promise<Register>;
 }
 
+/** Parts by the title under which help shows their commands. */
+export type Groups = Readonly<Record<string, readonly Part[]>>;
+
 /**
  * The commands in the order in which help shows them, by what a person wants to do. Each is loaded only when it is
- * called: a table of hosts must not wait for what a VM lab needs.
+ * called: a table of hosts must not wait for what a start of everything needs.
  */
-const GROUPS: Readonly<Record<string, readonly Part[]>> = {
+const PRODUCT: Groups = {
   'On this machine:': [
     part(['up', 'down'], async () => (await import('./commands/up.js')).registerUp),
     part(['passphrase'], async () => (await import('./commands/passphrase.js')).registerPassphrase),
     part(['backup', 'restore'], async () => (await import('./commands/backup.js')).registerBackup),
-    ...ofSources(['demo'], async () => (await import('./commands/demo.js')).registerDemo),
-    ...ofSources(['lab'], async () => (await import('./commands/lab.js')).registerLab),
   ],
   'Policies:': [
     part(['key'], async () => (await import('./commands/key.js')).registerKey),
@@ -71,15 +72,6 @@ const GROUPS: Readonly<Record<string, readonly Part[]>> = {
     part(['sim'], async () => (await import('./commands/sim.js')).registerSim),
     part(['context'], async () => (await import('./commands/context.js')).registerContext),
     part(['version'], async () => (await import('./commands/version.js')).registerVersion),
-    part(['completion', '__complete'], async () => {
-      const { registerCompletion } = await import('./commands/completion.js');
-      return (program) => registerCompletion(program, { commandNames, createProgram });
-    }),
-    ...ofSources(['test'], async () => (await import('./commands/test.js')).registerTest),
-    ...ofSources(['package'], async () => (await import('./commands/package.js')).registerPackage),
-    ...ofSources(['sbom'], async () => (await import('./commands/sbom.js')).registerSbom),
-    ...ofSources(['audit'], async () => (await import('./commands/audit.js')).registerAudit),
-    ...ofSources(['bench'], async () => (await import('./commands/bench.js')).registerBench),
   ],
 };
 
@@ -91,50 +83,62 @@ First steps:
   hostward logs -f
 Exit codes: 0 done, 1 failed or not in force, 2 wrong usage.`;
 
-/** Names of all commands that a person may call. */
-export function commandNames(): string[] {
-  const names = Object.values(GROUPS).flatMap((parts) => parts.flatMap((each) => each.names));
-  return names.filter((name) => !name.startsWith('__'));
-}
+/** The commands of the product, and those of `more` below them. */
+export class CommandLine {
+  readonly #groups: Groups;
 
-/**
- * The command line with the command that `words` call, or with all where they call none that there is. Every failure
- * is thrown, so that main.ts alone decides about exit codes.
- */
-export async function createProgram(words: readonly string[] = []): Promise<Command> {
-  const program = new Command('hostward')
-    .description('Security policies for a fleet of hosts that no Kubernetes manages')
-    .option('--context <name>', 'the control plane to ask, of `hostward context list`')
-    .version(`hostward ${productVersion()}`)
-    .showHelpAfterError('(add --help for what it takes)')
-    .addHelpText('after', EXAMPLES)
-    .exitOverride()
-    .hook('preAction', (_program, action) => {
-      chooseContext(action.optsWithGlobals<{ context?: string }>().context);
+  constructor(more: Groups = {}) {
+    const completion = part(['completion', '__complete'], async () => {
+      const { registerCompletion } = await import('./commands/completion.js');
+      return (program) => registerCompletion(program, this);
     });
-  program.addHelpCommand(
-    new Command('help').argument('[command]').description('explain a command').helpGroup('More:'),
-  );
-  const called = words.find((word, i) => words[i - 1] !== '--context' && calls(word) !== undefined);
-  const one = called === undefined ? undefined : calls(called);
-  for (const [title, parts] of Object.entries(GROUPS)) {
-    program.commandsGroup(title);
-    for (const each of parts) if (one === undefined || each === one) (await each.load())(program);
+    this.#groups = { ...PRODUCT, 'More:': [...(PRODUCT['More:'] ?? []), completion], ...more };
   }
-  return program;
+
+  /** Names of all commands that a person may call. */
+  names(): string[] {
+    return this.#parts.flatMap(({ names }) => names).filter((name) => !name.startsWith('__'));
+  }
+
+  /**
+   * A program with the command that `words` call, or with all where they call none that there is. It throws every
+   * failure, so that `run` alone decides about exit codes.
+   */
+  async program(words: readonly string[] = []): Promise<Command> {
+    const program = new Command('hostward')
+      .description('Security policies for a fleet of hosts that no Kubernetes manages')
+      .option('--context <name>', 'the control plane to ask, of `hostward context list`')
+      .version(`hostward ${productVersion()}`)
+      .showHelpAfterError('(add --help for what it takes)')
+      .addHelpText('after', EXAMPLES)
+      .exitOverride()
+      .hook('preAction', (_program, action) => {
+        chooseContext(action.optsWithGlobals<{ context?: string }>().context);
+      });
+    program.addHelpCommand(
+      new Command('help').argument('[command]').description('explain a command').helpGroup('More:'),
+    );
+    const one = this.#called(words);
+    for (const [title, parts] of Object.entries(this.#groups)) {
+      program.commandsGroup(title);
+      for (const each of parts) if (one === undefined || each === one) (await each.load())(program);
+    }
+    return program;
+  }
+
+  get #parts(): readonly Part[] {
+    return Object.values(this.#groups).flat();
+  }
+
+  #called(words: readonly string[]): Part | undefined {
+    return words
+      .filter((_word, i) => words[i - 1] !== '--context')
+      .map((word) => this.#parts.find(({ names }) => names.includes(word)))
+      .find((found) => found !== undefined);
+  }
 }
 
-function calls(word: string): Part | undefined {
-  return Object.values(GROUPS)
-    .flat()
-    .find((each) => each.names.includes(word));
-}
-
-/** A command that works on the sources: an installed program has none. */
-function ofSources(names: readonly string[], load: Part['load']): readonly Part[] {
-  return isSourceTree() ? [part(names, load)] : [];
-}
-
-function part(names: readonly string[], load: Part['load']): Part {
+/** Commands of one module; `load` runs when one of them is called. */
+export function part(names: readonly string[], load: Part['load']): Part {
   return { names, load };
 }

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { execPath } from 'node:process';
 import { promisify } from 'node:util';
 import { SmallDisks } from '#testing';
-import { createProgram } from '../../../apps/cli/src/program.js';
-import { CLI, RunningCommand } from '../support/running-command.js';
+import { CommandLine } from '../../../apps/cli/src/program.js';
+import { DEVELOPMENT } from '../../../tools/src/program.js';
+import { CLI, RunningCommand, TOOLS } from '../support/running-command.js';
 import { cleanEnvironment } from '../support/product.js';
 import { completions, shellPath } from '../support/shells.js';
 import { product, folder, inTerminal, input, run, out, MINUTE } from './one-product.js';
@@ -74,7 +75,7 @@ describe('completion', () => {
 
 describe('help and errors', () => {
   it('every command has help that fits 80 columns, with an example of it', async () => {
-    const commands = (await createProgram()).commands.filter(
+    const commands = (await new CommandLine(DEVELOPMENT).program()).commands.filter(
       (command) => !command.name().startsWith('__'),
     );
     expect(commands.length).toBeGreaterThan(20);
@@ -127,7 +128,8 @@ describe('help and errors', () => {
   );
 
   it('says of a lab that is not up what to do, in one line and with 1', async () => {
-    const { code, stdout, stderr } = await run('lab', 'ssh', 'nowhere', '--', 'true');
+    const lab = RunningCommand.tool(['lab', 'ssh', 'nowhere', '--', 'true']);
+    const { code, stdout, stderr } = await lab.ended;
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toMatch(/^error: (no lab is up: .* starts one|the lab has no nowhere, .*)\n$/);
   });
@@ -184,7 +186,7 @@ describe('help and errors', () => {
       await writeFile(file, '');
       await chmod(closed, 0o755);
       await chmod(file, 0o666);
-      const { code, stderr } = await RunningCommand.cli(['sbom', '--output', file], {
+      const { code, stderr } = await RunningCommand.tool(['sbom', '--output', file], {
         uid: 65_534,
         env: { HOME: '/nonexistent' },
       }).ended;
@@ -212,7 +214,7 @@ describe('help and errors', () => {
   it.each(['/dev/stderr 2>&1 >/dev/null', '/dev/fd/3 3>&1 >/dev/null'])(
     "waits for a slow reader of %s, and refuses what is the command's own",
     async (to) => {
-      const command = `"${execPath}" ${CLI.join(' ')} sbom --output`;
+      const command = `"${execPath}" ${TOOLS.join(' ')} sbom --output`;
       const { stdout } = await inShell(`${command} ${to} | (sleep 1; wc -c)`);
       expect(Number(stdout)).toBeGreaterThan(100_000);
       const refused = await inShell(`${command} /dev/fd/8 2>&1 || true`);

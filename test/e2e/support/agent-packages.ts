@@ -4,7 +4,8 @@ import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
 import { promisify } from 'node:util';
-import { cleanEnvironment, projectRoot } from './product.js';
+import { cleanEnvironment } from './product.js';
+import { TOOLS } from './running-command.js';
 
 const TIMEOUT_MS = 600_000;
 /** When each file of the two packages was written last, as `find` prints it: by that it is known whose a file is. */
@@ -30,14 +31,18 @@ export function controlPlanePackage(folder: string): Promise<string> {
 
 async function makePackage(folder: string, name: string): Promise<string> {
   const out = join(folder, 'packages');
-  const main = join(projectRoot, 'dist/apps/cli/src/bundle.js');
-  await run(execPath, [main, 'package', name, '--fast', '--out', out], {
-    env: cleanEnvironment(),
-    timeout: TIMEOUT_MS,
-  });
+  await runPackage([name, '--out', out], TIMEOUT_MS);
   const made = (await readdir(out)).find((each) => each.endsWith('_amd64.deb'));
   if (made === undefined) throw new Error(`${out} has no package`);
   return join(out, made);
+}
+
+/** Runs `package --fast`, which makes what a release does in a quicker compression. */
+export async function runPackage(words: readonly string[], timeout: number): Promise<void> {
+  await run(execPath, [...TOOLS, 'package', '--fast', ...words], {
+    env: cleanEnvironment(),
+    timeout,
+  });
 }
 
 /** The package `made`, and a later one of the same files, both in a compression that an emulated machine soon undoes. */

@@ -53,6 +53,11 @@ export class RunningCommand {
     return RunningCommand.start(execPath, [...CLI, ...args], options);
   }
 
+  /** The same with the commands that work on the sources. */
+  static tool(args: readonly string[], options?: CommandOptions): RunningCommand {
+    return RunningCommand.start(execPath, [...TOOLS, ...args], options);
+  }
+
   get stdout(): string {
     return this.#stdout;
   }
@@ -83,10 +88,17 @@ export class RunningCommand {
 }
 
 /** Words that run the built CLI after the name of Node. */
-export const CLI: readonly string[] = [
-  '--disable-warning=ExperimentalWarning',
-  join(projectRoot, 'dist/apps/cli/src/bundle.js'),
-];
+export const CLI = builtProgram('apps/cli');
+
+/** The same for a CLI that also has the commands that work on the sources. */
+export const TOOLS = builtProgram('tools');
+
+function builtProgram(folder: string): readonly string[] {
+  return [
+    '--disable-warning=ExperimentalWarning',
+    join(projectRoot, 'dist', folder, 'src/bundle.js'),
+  ];
+}
 
 /** `./hostward`, the shell script that users type, as it runs. */
 export function startHostward(args: readonly string[], env?: NodeJS.ProcessEnv): RunningCommand {

@@ -1,4 +1,4 @@
-import { whoseTurn } from '../../../apps/cli/src/suites/turn.js';
+import { whoseTurn } from '../../../tools/src/suites/turn.js';
 import type { Rule } from '../checks/violation.js';
 import type { Step } from '../plan.js';
 import { FELL_BACK, LET_OFF, UNHEARD, UNREAD } from './steps.js';

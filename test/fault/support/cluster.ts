@@ -17,7 +17,7 @@ import { Supervised, type Program } from '../../../apps/cli/src/embedded/supervi
 import { readConfig } from '../../../apps/control-plane/src/config/read-config.js';
 import { buildNative } from '../../../libs/sensor/src/fixtures/native-build.js';
 import { LinkProxy } from '#testing';
-import { appMain } from '../../../apps/cli/src/package-root.js';
+import { appMain } from '../../../apps/cli/src/product/package-root.js';
 import {
   AGENT_MISTAKES,
   CONTROL_PLANE_MISTAKES,

@@ -8,7 +8,7 @@ import { RedisSecret } from '../../../apps/agent/src/enrollment/redis-secret.js'
 import { enrolAgent } from '../../../apps/cli/src/embedded/local-agent.js';
 import type { Program } from '../../../apps/cli/src/embedded/supervised.js';
 import { until } from '../../../apps/cli/src/embedded/wait.js';
-import { appMain } from '../../../apps/cli/src/package-root.js';
+import { appMain } from '../../../apps/cli/src/product/package-root.js';
 import { projectRoot } from '../../e2e/support/product.js';
 import type { Cluster } from './cluster.js';
 import { REDIS_SERVERS } from './redis-nodes.js';

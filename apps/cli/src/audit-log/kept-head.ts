@@ -1,5 +1,5 @@
 import type { ControlPlane } from '../client/control-plane.js';
-import { damaged, keptFile, readKept, writeKept } from '../keys/kept-file.js';
+import { damaged, keptFile, readKept, writeKept } from '../client/kept-file.js';
 import type { KeptHead } from './verify-audit-log.js';
 
 /** Where the head of the last run is kept. */

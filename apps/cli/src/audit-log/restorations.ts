@@ -1,6 +1,6 @@
 import { RefusedError, verifyRestoration, type AuditLogPoint, type PublicKey } from '#bundle';
 import type { AuditLogEntryView } from '#contracts';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 
 /** The entry that tells of a restore which this operator confirmed: what was signed before it may be lost. */
 export interface ConfirmedRestore extends AuditLogPoint {

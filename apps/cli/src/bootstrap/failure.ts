@@ -1,4 +1,4 @@
-import { CommandFailed, messageOf } from '../errors.js';
+import { CommandFailed, messageOf } from '../output/errors.js';
 
 /** What a person does about each cause for which a host does not come in. */
 const REMEDIES = {

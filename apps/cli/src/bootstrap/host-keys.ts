@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { appendFile, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { makePrivateFolder } from '#files';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, UsageError } from '../output/errors.js';
 import { HostFailure } from './failure.js';
 import { knownHostName, knownKeys, type KnownKey } from './ssh-known-hosts.js';
 

@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { env, kill, pid, stderr, stdin } from 'node:process';
 import { createInterface } from 'node:readline/promises';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, UsageError } from '../output/errors.js';
 import { readSecret } from '../input/secret.js';
 import { HostKeys, type Confirm } from './host-keys.js';
 import type { Access } from './on-each-host.js';

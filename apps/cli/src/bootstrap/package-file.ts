@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { hostPackage, MACHINES, type HostPackage } from '#contracts';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, UsageError } from '../output/errors.js';
 import { HostFailure } from './failure.js';
 
 const SUMS = 'SHA256SUMS';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { shellWord, type Finding } from '#contracts';
-import { packageRoot } from '../package-root.js';
+import { packageRoot } from '../product/package-root.js';
 import { HostFailure, type FailureCode } from './failure.js';
 
 const CODES: Readonly<Record<string, FailureCode>> = {

@@ -6,7 +6,7 @@ import { NodeSSH, type Config } from 'node-ssh';
 import { HostFailure } from './failure.js';
 import type { HostKeys } from './host-keys.js';
 import type { Target } from './target.js';
-import { messageOf } from '../errors.js';
+import { messageOf } from '../output/errors.js';
 
 /** By what one logs in; each that is there is tried. */
 export interface Credentials {

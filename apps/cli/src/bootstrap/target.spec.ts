@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os';
 import { describe, expect, it } from '@jest/globals';
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 import { checkedTargets, parseInventory, parseTarget } from './target.js';
 
 describe('a target', () => {

@@ -1,5 +1,5 @@
 import { userInfo } from 'node:os';
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 
 /** Where one logs in. */
 export interface Target {

@@ -1,5 +1,5 @@
 import { certificatesIn, fingerprint } from '#pki';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import type { Context } from './context.js';
 
 /** Of the first CA that is trusted, which is the one that signs: what hosts pin. Throws where the context names none. */

@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { env } from 'node:process';
 import { parse, stringify } from 'yaml';
-import { CommandFailed, messageOf } from '../errors.js';
+import { CommandFailed, messageOf } from '../output/errors.js';
 import { writeOutput } from '../output/output-file.js';
 
 /** A control plane as the file knows it; `ca` in PEM, `dataDir` where an `up` on this machine made it. */

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { env } from 'node:process';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, UsageError } from '../output/errors.js';
 import { knownOrigin } from '../input/https-origin.js';
 import { contextFile, readContexts, type StoredContext } from './context-file.js';
 

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Page, Problem } from '#contracts';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import type { Context } from './context.js';
 import { identityOf } from './identity.js';
 import { ProblemAnswer } from './problem-answer.js';

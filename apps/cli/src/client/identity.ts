@@ -1,5 +1,5 @@
 import { certificatesIn, fingerprint } from '#pki';
-import { CommandFailed, messageOf } from '../errors.js';
+import { CommandFailed, messageOf } from '../output/errors.js';
 import type { Context } from './context.js';
 
 /**

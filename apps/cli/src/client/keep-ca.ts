@@ -1,5 +1,5 @@
 import { env } from 'node:process';
-import { carryKept } from '../keys/kept-file.js';
+import { carryKept } from './kept-file.js';
 import { readContexts, writeContexts } from './context-file.js';
 import { identityOf } from './identity.js';
 

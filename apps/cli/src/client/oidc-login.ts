@@ -13,7 +13,7 @@ import {
 } from 'openid-client';
 import type { LoginMethods } from '#contracts';
 import { fetchTrusting } from '#pki';
-import { CommandFailed, messageOf } from '../errors.js';
+import { CommandFailed, messageOf } from '../output/errors.js';
 import { Loopback } from './loopback.js';
 
 const WAIT_MS = 300_000;

@@ -1,5 +1,5 @@
 import type { Problem } from '#contracts';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 
 /** The control plane's problem document as an error: what is wrong, field by field, and what to do. */
 export class ProblemAnswer extends CommandFailed {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { ApplyDocument, ApplyResponse } from '#contracts';
 import { stringify } from 'yaml';
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 import { type InputFile, readInputs } from '../input/files.js';
 import { parseSignedSet } from '../keys/signed-set.js';
 import { durationOption } from '../input/duration-option.js';
@@ -10,7 +10,7 @@ import { hosts } from '../output/counted.js';
 import { oneOf } from '../output/print.js';
 import type { Call } from '../client/control-plane.js';
 import { acceptedDocuments } from './documents.js';
-import { withControlPlane } from './session.js';
+import { withControlPlane } from '../client/session.js';
 import { waitUntilGone } from './wait-gone.js';
 import { deadlineOf, waitUntilEnforced, type Patience } from './wait.js';
 

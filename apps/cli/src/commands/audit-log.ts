@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { RefusedError } from '#bundle';
 import type { AuditLogEntryView, Page } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import { countOf } from '../input/count.js';
 import type { Held } from '../audit-log/held-heads.js';
 import { auditLogSource } from '../audit-log/audit-log-source.js';
@@ -11,7 +11,7 @@ import { verifyAuditLog, type AuditLogVerdict } from '../audit-log/verify-audit-
 import { rootIfPinned } from '../keys/pinned-root.js';
 import { outputFormat, printRows, type OutputFormat } from '../output/print.js';
 import type { Column } from '../output/table.js';
-import { withControlPlane } from './session.js';
+import { withControlPlane } from '../client/session.js';
 import { hosts } from '../output/counted.js';
 
 const COLUMNS: readonly Column<AuditLogEntryView>[] = [

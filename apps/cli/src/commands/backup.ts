@@ -4,10 +4,10 @@ import type { Command } from 'commander';
 import { runControlPlane } from '../embedded/control-plane.js';
 import { portsFile } from '../embedded/ports.js';
 import { liveUp } from '../embedded/run-record.js';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, UsageError } from '../output/errors.js';
 import { pathOf } from '../input/path.js';
 import { outputFile } from '../output/output-file.js';
-import { defaultDataDir } from '../package-root.js';
+import { defaultDataDir } from '../product/package-root.js';
 
 /** A store of alerts may be large. */
 const TIMEOUT_MS = 3_600_000;

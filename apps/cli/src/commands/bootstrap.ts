@@ -9,14 +9,14 @@ import { preflightText } from '../bootstrap/preflight.js';
 import { RunToken } from '../bootstrap/run-token.js';
 import { loadContext } from '../client/context.js';
 import { ControlPlane } from '../client/control-plane.js';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import { durationOption } from '../input/duration-option.js';
 import { parseLabels } from '../input/labels.js';
 import { oneOf } from '../output/print.js';
 import { hostsOrigin } from '../input/hosts-origin.js';
 import { printable } from '../output/printable.js';
 import { renderTable, type Column } from '../output/table.js';
-import { packageRoot } from '../package-root.js';
+import { packageRoot } from '../product/package-root.js';
 import {
   addLoginFlags,
   interruption,
@@ -26,7 +26,7 @@ import {
   tell,
   type LoginFlags,
 } from './login-flags.js';
-import { chosenContext } from './session.js';
+import { chosenContext } from '../client/session.js';
 import { hosts } from '../output/counted.js';
 
 interface Options extends LoginFlags {

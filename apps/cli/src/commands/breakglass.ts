@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import type { SuspensionView } from '#contracts';
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 import { wantedEnd } from '../input/end-time.js';
 import { segment } from '../input/names.js';
 import { selectorOf } from '../input/selector.js';
-import { withControlPlane } from './session.js';
+import { withControlPlane } from '../client/session.js';
 
 interface Options {
   readonly node?: string;

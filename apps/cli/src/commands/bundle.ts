@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Envelope } from '#contracts';
 import { segment } from '../input/names.js';
 import { outputFile, tellOf, writeOutput } from '../output/output-file.js';
-import { withControlPlane } from './session.js';
+import { withControlPlane } from '../client/session.js';
 
 interface Options {
   readonly node: string;

@@ -4,10 +4,10 @@ import type { Command } from 'commander';
 import type { AuthoritiesView } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
 import { keepCa } from '../client/keep-ca.js';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, UsageError } from '../output/errors.js';
 import { durationOption } from '../input/duration-option.js';
 import { oneOf } from '../output/print.js';
-import { chosenContext, withControlPlane } from './session.js';
+import { chosenContext, withControlPlane } from '../client/session.js';
 
 interface StepOptions {
   readonly wait?: boolean;

@@ -1,16 +1,16 @@
 import type { Command } from 'commander';
 import { loadContext } from '../client/context.js';
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 import { KINDS } from './kinds.js';
-import { withControlPlane } from './session.js';
+import { withControlPlane } from '../client/session.js';
 
 /** Names are asked for only while the user waits for them: more are no help. */
 const NAMES_SHOWN = '200';
 
 /** What there is to complete; given from outside, since this is a command itself. */
 interface CommandLine {
-  readonly commandNames: () => string[];
-  readonly createProgram: (words: readonly string[]) => Promise<Command>;
+  readonly names: () => string[];
+  readonly program: (words: readonly string[]) => Promise<Command>;
 }
 
 export function registerCompletion(program: Command, line: CommandLine): void {
@@ -63,10 +63,9 @@ compdef _hostward hostward ./hostward`;
 async function candidates(line: CommandLine, words: readonly string[]): Promise<string[]> {
   const typed = words.at(-1) ?? '';
   const before = words.slice(0, -1);
-  const program = await line.createProgram(before);
+  const program = await line.program(before);
   const { command, operands } = reached(program, before);
-  const subcommands = (): string[] =>
-    command === program ? line.commandNames() : visible(command);
+  const subcommands = (): string[] => (command === program ? line.names() : visible(command));
   if (typed.startsWith('-'))
     return command.options.map((option) => option.long ?? '').filter(Boolean);
   const commands = operands.length === 0 ? subcommands() : [];

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { isToken } from '../client/context.js';
 import { contextFile, readContexts, writeContexts, type Contexts } from '../client/context-file.js';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import { readCa } from '../input/ca-file.js';
 import { readAll } from '../input/files.js';
 import { httpsOrigin } from '../input/https-origin.js';

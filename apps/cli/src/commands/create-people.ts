@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { ROLES, type ApiTokenView, type Role, type UserView } from '#contracts';
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 import { durationOption } from '../input/duration-option.js';
 import { descriptorOf, readSecret } from '../input/secret.js';
 import { selectorOf } from '../input/selector.js';
 import { oneOf } from '../output/print.js';
-import { withControlPlane } from './session.js';
+import { withControlPlane } from '../client/session.js';
 
 interface Grant {
   readonly role: readonly Role[];

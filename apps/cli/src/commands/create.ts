@@ -5,7 +5,7 @@ import { parseLabels } from '../input/labels.js';
 import { wordsOf } from '../input/selector.js';
 import { countOf } from '../input/count.js';
 import { oneOf } from '../output/print.js';
-import { withControlPlane } from './session.js';
+import { withControlPlane } from '../client/session.js';
 import { registerCreatePeople } from './create-people.js';
 import { hosts } from '../output/counted.js';
 

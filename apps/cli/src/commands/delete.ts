@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import { ProblemAnswer } from '../client/problem-answer.js';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, UsageError } from '../output/errors.js';
 import { durationOption } from '../input/duration-option.js';
 import { readInputs } from '../input/files.js';
 import { segment } from '../input/names.js';
 import { checkFiles } from './documents.js';
 import { kindOf, type Kind } from './kinds.js';
-import { withControlPlane } from './session.js';
+import { withControlPlane } from '../client/session.js';
 import { deadlineOf } from './wait.js';
 import { waitUntilGone } from './wait-gone.js';
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { segment } from '../input/names.js';
 import { oneOf, printObject } from '../output/print.js';
 import { kindOf } from './kinds.js';
-import { withControlPlane } from './session.js';
+import { withControlPlane } from '../client/session.js';
 
 export function registerDescribe(program: Command): void {
   program

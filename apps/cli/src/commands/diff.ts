@@ -10,7 +10,7 @@ import { inContext, lineDiff } from '../output/line-diff.js';
 import { printable } from '../output/printable.js';
 import { tone } from '../output/style.js';
 import { acceptedDocuments, type SelectorChoice } from './documents.js';
-import { withControlPlane } from './session.js';
+import { withControlPlane } from '../client/session.js';
 
 const PATHS: Readonly<Record<string, string>> = {
   KubeArmorHostPolicy: '/v1/policies/',

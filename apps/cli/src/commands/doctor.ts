@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { findingText, type Finding } from '#contracts';
 import { examine } from '../doctor/examine.js';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import { printable } from '../output/printable.js';
-import { productVersion } from '../product-version.js';
-import { chosenContext } from './session.js';
+import { productVersion } from '../product/product-version.js';
+import { chosenContext } from '../client/session.js';
 
 /** `doctor`: the usual faults, from here to the last host. */
 export function registerDoctor(program: Command): void {

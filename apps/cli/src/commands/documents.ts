@@ -1,7 +1,7 @@
 import { parse } from 'node:path';
 import { formatDiagnostic, parseDocuments, type ParsedDocument } from '#policy-model';
 import type { InputFile } from '../input/files.js';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, UsageError } from '../output/errors.js';
 import { printableLines } from '../output/printable.js';
 
 /** How missing selectors are filled: `--selector`, `--all-hosts`, or not at all. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Command } from 'commander';
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 import { registerApply } from './apply.js';
 import { registerBreakglass } from './breakglass.js';
 import { registerCreate } from './create.js';

@@ -5,7 +5,7 @@ import { segment } from '../input/names.js';
 import { selectorOf } from '../input/selector.js';
 import { outputFormat, printRows, type OutputFormat } from '../output/print.js';
 import { exceptions } from './kinds.js';
-import { withControlPlane } from './session.js';
+import { withControlPlane } from '../client/session.js';
 
 interface Options {
   readonly selector: string;

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import type { Alert, ExplanationView, SelectorTestView } from '#contracts';
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 import { segment } from '../input/names.js';
 import { hostQuestion } from '../output/host-question.js';
 import { printObject } from '../output/print.js';
 import { printable } from '../output/printable.js';
-import { withControlPlane } from './session.js';
+import { withControlPlane } from '../client/session.js';
 
 export function registerExplain(program: Command): void {
   const explain = program

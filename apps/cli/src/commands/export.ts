@@ -4,8 +4,8 @@ import type { ControlPlane } from '../client/control-plane.js';
 import { hosts } from '../output/counted.js';
 import { outputFile, tellOf, writeOutput, type Put } from '../output/output-file.js';
 import { print } from '../output/standard-output.js';
-import { productVersion } from '../product-version.js';
-import { withControlPlane } from './session.js';
+import { productVersion } from '../product/product-version.js';
+import { withControlPlane } from '../client/session.js';
 
 interface Options {
   readonly output?: string;

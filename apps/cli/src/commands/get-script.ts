@@ -6,7 +6,7 @@ import { hostsOrigin } from '../input/hosts-origin.js';
 import { parseLabels } from '../input/labels.js';
 import { segment } from '../input/names.js';
 import { oneOf } from '../output/print.js';
-import { withControlPlane } from './session.js';
+import { withControlPlane } from '../client/session.js';
 
 interface Options {
   readonly cloudInit?: boolean;

@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
 import type { Page } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 import { segment } from '../input/names.js';
 import { selectorOf } from '../input/selector.js';
 import { outputFormat, printObject, printRows, type OutputFormat } from '../output/print.js';
 import { WatchPrinter, type Batch } from '../output/watch-printer.js';
 import { KINDS, kindOf, type Kind } from './kinds.js';
-import { withControlPlane } from './session.js';
+import { withControlPlane } from '../client/session.js';
 import { changesOf, changesOfNodes, type Choice } from './watched.js';
 
 /** Alerts are without end: the newest ones are what a list shows. */

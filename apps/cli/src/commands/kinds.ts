@@ -9,7 +9,7 @@ import type {
   SuspensionView,
   UserView,
 } from '#contracts';
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 import { age } from '../output/age.js';
 import type { Column } from '../output/table.js';
 

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import type { NodeView } from '#contracts';
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 import { segment } from '../input/names.js';
 import { parseLabelChanges } from '../input/labels.js';
-import { withControlPlane } from './session.js';
+import { withControlPlane } from '../client/session.js';
 
 export function registerLabel(program: Command): void {
   program

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
 import type { LoginOptions } from '../bootstrap/login-options.js';
 import { checkedTargets, parseInventory, parseTarget, type Target } from '../bootstrap/target.js';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, UsageError } from '../output/errors.js';
 import { printable } from '../output/printable.js';
 
 /** Of every command that goes to hosts by ssh: which they are, and how they are reached. */

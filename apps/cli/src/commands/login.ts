@@ -9,12 +9,12 @@ import {
   type Contexts,
   type StoredContext,
 } from '../client/context-file.js';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, UsageError } from '../output/errors.js';
 import { readCa } from '../input/ca-file.js';
 import { httpsOrigin } from '../input/https-origin.js';
 import { descriptorOf, readSecret } from '../input/secret.js';
 import { oneOf, printObject } from '../output/print.js';
-import { chosenContext, withControlPlane } from './session.js';
+import { chosenContext, withControlPlane } from '../client/session.js';
 
 interface LoginOptions {
   readonly user?: string;

@@ -3,10 +3,10 @@ import type { Alert, AlertPage } from '#contracts';
 import { VISIBILITY_CLASSES } from '#policy-model';
 import type { ControlPlane } from '../client/control-plane.js';
 import { resumedEvents } from '../client/resumed-events.js';
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 import { pastTime } from '../input/past-time.js';
 import { alertLine } from '../output/alert-line.js';
-import { withControlPlane } from './session.js';
+import { withControlPlane } from '../client/session.js';
 
 interface Options {
   readonly follow?: boolean;

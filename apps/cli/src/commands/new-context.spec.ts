@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { env } from 'node:process';
 import { Command } from 'commander';
 import { readContexts } from '../client/context-file.js';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, UsageError } from '../output/errors.js';
 import { registerContext } from './context.js';
 import { registerLogin } from './login.js';
-import { chooseContext } from './session.js';
+import { chooseContext } from '../client/session.js';
 
 const before = env['XDG_CONFIG_HOME'];
 let folder = '';

@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
 import type { JoinTokenView, NodeView } from '#contracts';
 import { ProblemAnswer } from '../client/problem-answer.js';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import { segment } from '../input/names.js';
 import { printable } from '../output/printable.js';
 import { rolledBackText } from '../output/rolled-back.js';
 import { renderTable, type Column } from '../output/table.js';
-import { productVersion } from '../product-version.js';
+import { productVersion } from '../product/product-version.js';
 import { suspend } from './breakglass.js';
-import { withControlPlane } from './session.js';
+import { withControlPlane } from '../client/session.js';
 
 interface Leaving {
   readonly force?: boolean;

@@ -6,7 +6,7 @@ import { onEachHost, type LogIn } from '../bootstrap/on-each-host.js';
 import { parseVerdicts, preflightScript, preflightText } from '../bootstrap/preflight.js';
 import type { Target } from '../bootstrap/target.js';
 import { loadContext } from '../client/context.js';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import { hostsOrigin } from '../input/hosts-origin.js';
 import { printable } from '../output/printable.js';
 import {
@@ -17,7 +17,7 @@ import {
   tell,
   type LoginFlags,
 } from './login-flags.js';
-import { chosenContext } from './session.js';
+import { chosenContext } from '../client/session.js';
 import { hosts } from '../output/counted.js';
 
 interface Options extends LoginFlags {

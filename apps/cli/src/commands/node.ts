@@ -4,7 +4,7 @@ import { segment } from '../input/names.js';
 import { printable } from '../output/printable.js';
 import { registerNodeLife } from './node-life.js';
 import { registerNodePreflight } from './node-preflight.js';
-import { withControlPlane } from './session.js';
+import { withControlPlane } from '../client/session.js';
 
 const EXAMPLES = `
 Examples:

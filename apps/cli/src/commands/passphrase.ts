@@ -2,9 +2,9 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { runControlPlane } from '../embedded/control-plane.js';
 import { liveUp } from '../embedded/run-record.js';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, UsageError } from '../output/errors.js';
 import { pathOf } from '../input/path.js';
-import { defaultDataDir } from '../package-root.js';
+import { defaultDataDir } from '../product/package-root.js';
 
 interface Options {
   readonly dataDir: string;

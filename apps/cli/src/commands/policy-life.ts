@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import type { PolicyVersion, PolicyView } from '#contracts';
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 import { durationOption } from '../input/duration-option.js';
 import { segment } from '../input/names.js';
 import { outputFormat, printRows, type OutputFormat } from '../output/print.js';
 import type { Column } from '../output/table.js';
-import { withControlPlane } from './session.js';
+import { withControlPlane } from '../client/session.js';
 import { deadlineOf } from './wait.js';
 import { waitUntilGone } from './wait-gone.js';
 

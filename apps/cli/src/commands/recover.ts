@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { payloadTypes, rootPayload } from '#bundle';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import { descriptorOf } from '../input/secret.js';
 import { pathOf } from '../input/path.js';
 import {
@@ -15,7 +15,7 @@ import { rootHandsOf } from '../keys/root-key-of-up.js';
 import { type SigningOptions, signBytes } from '../keys/signing.js';
 import { currentRoot, publishRoot, trustInForce } from '../keys/trust-client.js';
 import { outputFile, tellOf } from '../output/output-file.js';
-import { chosenContext } from './session.js';
+import { chosenContext } from '../client/session.js';
 
 interface Options extends SigningOptions {
   readonly root?: string;

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { rootBinding, trustRoot, verifyRedirect, type RedirectDocument } from '#bundle';
 import type { NodeView, RedirectView } from '#contracts';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, UsageError } from '../output/errors.js';
 import { endTime } from '../input/end-time.js';
 import { httpsOrigin } from '../input/https-origin.js';
 import { segment } from '../input/names.js';
@@ -23,7 +23,7 @@ import { outputFile, tellOf } from '../output/output-file.js';
 import { outputFormat, printObject, printRows, type OutputFormat } from '../output/print.js';
 import { printable } from '../output/printable.js';
 import type { Column } from '../output/table.js';
-import { chosenContext, withControlPlane } from './session.js';
+import { chosenContext, withControlPlane } from '../client/session.js';
 
 const EXAMPLES = `
 Example:

@@ -11,7 +11,7 @@ import {
   payloadTypes,
   rootPayload,
 } from '#bundle';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, UsageError } from '../output/errors.js';
 import { durationOf } from '../input/duration.js';
 import { durationOption } from '../input/duration-option.js';
 import { labelSelectorOf } from '../input/selector.js';

@@ -9,7 +9,7 @@ import {
 } from '#bundle';
 import type { NodeView } from '#contracts';
 import type { Document } from '#policy-model';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, UsageError } from '../output/errors.js';
 import { durationOf } from '../input/duration.js';
 import { readInputs } from '../input/files.js';
 import { labelSelectorOf } from '../input/selector.js';
@@ -21,7 +21,7 @@ import { parseSignedSet } from '../keys/signed-set.js';
 import { outputFile, PUBLIC, tellOf, writeOutput } from '../output/output-file.js';
 import { oneOf } from '../output/print.js';
 import { acceptedDocuments } from './documents.js';
-import { withControlPlane } from './session.js';
+import { withControlPlane } from '../client/session.js';
 
 interface Options extends SigningOptions {
   readonly file?: string[];

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { caFingerprintOf } from '../client/ca-fingerprint.js';
 import { loadContext } from '../client/context.js';
 import { ControlPlane } from '../client/control-plane.js';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, UsageError } from '../output/errors.js';
 import { interruptible } from '../input/interruptible.js';
 import { timerOf } from '../input/duration.js';
 import { durationOption } from '../input/duration-option.js';
@@ -12,7 +12,7 @@ import { SEEDS, seedOf } from '../input/seed.js';
 import { printObject } from '../output/print.js';
 import { labelsOf, parseMixture, type LabelMixture } from '../sim/label-mixture.js';
 import { runSimulation, type SimReport } from '../sim/sim-run.js';
-import { chosenContext } from './session.js';
+import { chosenContext } from '../client/session.js';
 
 interface Options {
   readonly nodes: number;

@@ -1,6 +1,6 @@
 import type { NodePolicyStatus, PolicyStatus } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import { segment } from '../input/names.js';
 import { age } from '../output/age.js';
 import { counted, hosts } from '../output/counted.js';

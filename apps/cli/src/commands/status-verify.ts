@@ -1,7 +1,7 @@
 import { RefusedError, verifySignedStatus, type HostSignedStatus } from '#bundle';
 import type { SignedStatusView } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, UsageError } from '../output/errors.js';
 import { segment } from '../input/names.js';
 import { isOlder, problemsOf } from '../keys/judge-signed-status.js';
 import { KnownHosts, pinOf } from '../keys/known-hosts.js';

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { breaksPromise, type NodeStatus, type RedirectReport } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, UsageError } from '../output/errors.js';
 import { durationOf } from '../input/duration.js';
 import { durationOption } from '../input/duration-option.js';
 import { segment } from '../input/names.js';
@@ -13,7 +13,7 @@ import { proofText } from '../output/proof.js';
 import { printReasons } from '../output/reasons.js';
 import { stateTone } from '../output/style.js';
 import { renderTable, type Column } from '../output/table.js';
-import { withControlPlane } from './session.js';
+import { withControlPlane } from '../client/session.js';
 import { nodeIdOption, verifiedNodeStatus, type VerifyOptions } from './status-verify.js';
 import { policyNodes, policyStatus, type PolicyOptions } from './status-policy.js';
 import { deadlineOf, settled } from './wait.js';

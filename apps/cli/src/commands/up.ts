@@ -16,9 +16,9 @@ import {
   type RunRecord,
 } from '../embedded/run-record.js';
 import { Stack, urlOf, type StackOptions } from '../embedded/stack.js';
-import { CommandFailed, messageOf, UsageError } from '../errors.js';
+import { CommandFailed, messageOf, UsageError } from '../output/errors.js';
 import { pathOf } from '../input/path.js';
-import { defaultDataDir, packageRoot } from '../package-root.js';
+import { defaultDataDir, packageRoot } from '../product/package-root.js';
 
 interface Options {
   readonly detach?: boolean;

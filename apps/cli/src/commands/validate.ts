@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import { readInputs } from '../input/files.js';
 import { labelSelectorOf } from '../input/selector.js';
 import { oneOf } from '../output/print.js';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { productVersion } from '../product-version.js';
+import { productVersion } from '../product/product-version.js';
 
 export function registerVersion(program: Command): void {
   program

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { ApplyResponse, NodeView } from '#contracts';
 import { stringify } from 'yaml';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, UsageError } from '../output/errors.js';
 import { readInputs, type InputFile } from '../input/files.js';
 import { parseKarmorLabels, parseLabelChanges } from '../input/labels.js';
 import { segment } from '../input/names.js';
@@ -12,7 +12,7 @@ import { acceptedDocuments, checkFiles } from './documents.js';
 import { kindOf } from './kinds.js';
 import { registerGetScript } from './get-script.js';
 import { changeLabels } from './label.js';
-import { withControlPlane } from './session.js';
+import { withControlPlane } from '../client/session.js';
 
 const EXAMPLES = `
 Examples:

@@ -1,7 +1,7 @@
 import type { PolicyRemains } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
 import { ProblemAnswer } from '../client/problem-answer.js';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import { segment } from '../input/names.js';
 import { counted, hosts } from '../output/counted.js';
 import { printable } from '../output/printable.js';

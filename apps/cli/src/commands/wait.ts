@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PolicyStatus } from '#contracts';
 import { isPassing, type ControlPlane } from '../client/control-plane.js';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import { segment } from '../input/names.js';
 import { hosts } from '../output/counted.js';
 import { Progress } from '../output/progress.js';

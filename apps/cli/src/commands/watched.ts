@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isPassing, type ControlPlane } from '../client/control-plane.js';
 import { resumedEvents } from '../client/resumed-events.js';
 import type { Batch } from '../output/watch-printer.js';
-import { messageOf } from '../errors.js';
+import { messageOf } from '../output/errors.js';
 
 const POLL_EVERY_MS = 2_000;
 

@@ -9,7 +9,7 @@ import {
 import { RefusedError } from '#bundle';
 import type { ControlPlane } from '../client/control-plane.js';
 import { ProblemAnswer } from '../client/problem-answer.js';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import { keptHeadFile, readKeptHead } from '../audit-log/kept-head.js';
 import { auditLogSource } from '../audit-log/audit-log-source.js';
 import { verifyAuditLog } from '../audit-log/verify-audit-log.js';

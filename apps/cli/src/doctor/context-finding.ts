@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { failed, fine, type Finding } from '#contracts';
 import { contextFile } from '../client/context-file.js';
 import { loadContext, type Context } from '../client/context.js';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 
 const CHECK = 'context';
 /** Of a file's mode: what group and others may. */

@@ -5,7 +5,7 @@ import type { TLSSocket } from 'node:tls';
 import { failed, fine, type Finding } from '#contracts';
 import type { Context } from '../client/context.js';
 import { certificateFinding, clockFinding } from './judge-link.js';
-import { messageOf } from '../errors.js';
+import { messageOf } from '../output/errors.js';
 
 const ANSWER_MS = 5_000;
 

@@ -6,7 +6,7 @@ import type { Context } from '../client/context.js';
 import { portProblem } from '../embedded/free-ports.js';
 import { keptPorts, type KeptPorts } from '../embedded/ports.js';
 import { liveUp, type RunRecord } from '../embedded/run-record.js';
-import { CommandFailed, messageOf } from '../errors.js';
+import { CommandFailed, messageOf } from '../output/errors.js';
 
 const MIB = 1024 ** 2;
 const LEAST_BYTES = 100 * MIB;

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { env, execPath } from 'node:process';
-import { CommandFailed } from '../errors.js';
-import { appMain } from '../package-root.js';
+import { CommandFailed } from '../output/errors.js';
+import { appMain } from '../product/package-root.js';
 import { type Descriptors, ServerKeys } from './server-keys.js';
 import type { Program } from './supervised.js';
 import { accepts, until } from './wait.js';

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { argv, execArgv, execPath } from 'node:process';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import { goOnUnread } from '../output/standard-output.js';
 
 const WITHIN_MS = 400_000;

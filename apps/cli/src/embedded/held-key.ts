@@ -1,7 +1,7 @@
 import { closeSync, openSync, statfsSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { env, pid } from 'node:process';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 
 /** From linux/magic.h: what lies there is in memory only, and gone with the power. */
 const IN_MEMORY: readonly number[] = [0x01021994, 0x858458f6];

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { NodeView } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
 import { ProblemAnswer } from '../client/problem-answer.js';
-import { messageOf } from '../errors.js';
+import { messageOf } from '../output/errors.js';
 import { enrolAgent, joinTokenFor, writeAgentConfig, type LocalAgent } from './local-agent.js';
 import { until } from './wait.js';
 

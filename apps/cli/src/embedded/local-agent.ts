@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { execPath } from 'node:process';
 import { stringify } from 'yaml';
 import type { JoinTokenView } from '#contracts';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import type { ControlPlane } from '../client/control-plane.js';
 import type { Program } from './supervised.js';
 

@@ -1,6 +1,6 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import { freePort, portProblem } from './free-ports.js';
 
 /** Ports of the embedded services. Hosts remember Redis's, so it is chosen once; etcd's are known to nobody else. */

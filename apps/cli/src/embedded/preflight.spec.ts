@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SmallDisks } from '#testing';
-import type { CommandFailed } from '../errors.js';
+import type { CommandFailed } from '../output/errors.js';
 import { freePort } from './free-ports.js';
 import { preflight } from './preflight.js';
 

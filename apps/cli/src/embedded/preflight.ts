@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { access, constants, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makePrivateFolder } from '#files';
-import { CommandFailed, messageOf, UsageError } from '../errors.js';
+import { CommandFailed, messageOf, UsageError } from '../output/errors.js';
 import { mustBeFree } from './ports.js';
 
 /** etcd sets two files of 64 MiB aside when it starts for the first time. */

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Context } from '../client/context.js';
 import { contextFile, readContexts } from '../client/context-file.js';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import { freePort } from './free-ports.js';
 import { runningUp, type RunRecord } from './run-record.js';
 

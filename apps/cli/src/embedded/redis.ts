@@ -1,7 +1,7 @@
 import { access, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deferAccept } from '#redis';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import type { Material } from './control-plane.js';
 import { reachable } from './hosts.js';
 import type { ServerKeys } from './server-keys.js';

@@ -2,7 +2,7 @@ import { unwatchFile, watchFile } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ControlPlane } from '../client/control-plane.js';
-import { appMain } from '../package-root.js';
+import { appMain } from '../product/package-root.js';
 import {
   controlPlaneProgram,
   initialise,

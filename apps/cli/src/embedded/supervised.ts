@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import { LogFile } from './log-file.js';
 import type { Descriptors } from './server-keys.js';
 

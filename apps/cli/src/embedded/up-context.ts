@@ -4,7 +4,7 @@ import { tokenOfEnvironment, type Context } from '../client/context.js';
 import { readContexts, writeContexts } from '../client/context-file.js';
 import { contextOf, withContext } from '../client/contexts.js';
 import { identityOf } from '../client/identity.js';
-import { carryKept } from '../keys/kept-file.js';
+import { carryKept } from '../client/kept-file.js';
 import type { Material } from './control-plane.js';
 
 /** The context of an `up`, as its own client uses it, and where the user finds it. */

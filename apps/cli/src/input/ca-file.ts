@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { certificatesIn, parseCertificate } from '#pki';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 
 const REMEDY = 'name the PEM file of the CA, e.g. control-plane/pki/ca.pem of the data folder';
 

@@ -1,4 +1,4 @@
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 
 /** Reads an option that counts something, from one on; throws UsageError. */
 export function countOf(option: string): (text: string) => number {

@@ -1,5 +1,5 @@
 import { durationMs } from '#contracts';
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 
 /** A hundred years, so that any time before or after now by as much is one that can be written. */
 const LONGEST_MS = 36_500 * 86_400_000;

@@ -1,4 +1,4 @@
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 import { durationOf } from './duration.js';
 
 /** An end that the control plane counts: a duration as it stands, since it is from its now, or an ISO time in UTC. */

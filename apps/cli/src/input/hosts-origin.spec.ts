@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import { hostsOrigin } from './hosts-origin.js';
 
 const OWN = 'https://127.0.0.1:7443';

@@ -1,4 +1,4 @@
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import { httpsOrigin } from './https-origin.js';
 
 interface OriginWords {

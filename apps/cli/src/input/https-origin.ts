@@ -1,4 +1,4 @@
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, UsageError } from '../output/errors.js';
 
 /** The address of a control plane, `https://HOST[:PORT]`, as an option has it. Throws UsageError. */
 export function httpsOrigin(option: string, text: string): string {

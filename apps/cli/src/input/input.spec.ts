@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 import { countOf } from './count.js';
 import { durationOf, timerOf } from './duration.js';
 import { endTime, wantedEnd } from './end-time.js';

@@ -1,4 +1,4 @@
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 
 /** Runs what must clean up behind itself: Ctrl-C and SIGTERM abort its signal instead of ending the process. */
 export async function interruptible(run: (signal: AbortSignal) => Promise<void>): Promise<void> {

@@ -1,4 +1,4 @@
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 
 /** Changes of `label node NAME k=v k-`: a null removes the label. Validity of keys is the control plane's to say. */
 export function parseLabelChanges(words: readonly string[]): Record<string, string | null> {

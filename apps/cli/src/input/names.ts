@@ -1,4 +1,4 @@
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 
 /** A name as one segment of a REST path; `.` and `..` would become another path, whatever their encoding. */
 export function segment(name: string): string {

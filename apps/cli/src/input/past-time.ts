@@ -1,4 +1,4 @@
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 import { durationOf } from './duration.js';
 
 /** An ISO time in UTC from an ISO time or from a duration before `now`. */

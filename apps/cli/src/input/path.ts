@@ -1,4 +1,4 @@
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 
 /** Reads an option that names a file or folder. An empty one, as of a variable that is not set, is not where this runs. */
 export function pathOf(option: string): (text: string) => string {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { stderr, stdin } from 'node:process';
-import { CommandFailed, messageOf, UsageError } from '../errors.js';
+import { CommandFailed, messageOf, UsageError } from '../output/errors.js';
 import { readAll } from './files.js';
 
 /** Where a secret comes from: a descriptor that was named, a person at a terminal, or standard input. Never argv. */

@@ -1,4 +1,4 @@
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 
 /** Most digits are nine, so that any seed can be read out and typed. */
 export const SEEDS = 1_000_000_000;

@@ -1,4 +1,4 @@
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 import { parseLabels } from './labels.js';
 
 /**

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { parseAllDocuments } from 'yaml';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import { declaredHosts } from './vm-list.js';
 
 // As KVMService (branch non-k8s) answered on 2026-11-29; a deleted label stays there as an empty text.

@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import type { InputFile } from './files.js';
 
 const REMEDY = 'take the answer of KVMService as it is: curl http://ADDRESS:8000/vmlist';

@@ -3,7 +3,7 @@ import { readFile, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { generateSigningKey, loadSigner, type PublicKey, type Signer } from '#bundle';
 import { contextFile } from '../client/context-file.js';
-import { CommandFailed, messageOf, UsageError } from '../errors.js';
+import { CommandFailed, messageOf, UsageError } from '../output/errors.js';
 import { writeOutput } from '../output/output-file.js';
 
 /** A key at rest: public in clear, private under a passphrase (scrypt, AES-256-GCM). Byte strings in base64. */

@@ -14,7 +14,7 @@ import {
   trustRoot,
 } from '#bundle';
 import { SmallDisks } from '#testing';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, UsageError } from '../output/errors.js';
 import { createKey, listKeys, openKey, showKey } from './key-file.js';
 import { changed, draftAfter, lacking, signedOf, type RootDraft } from './root-draft.js';
 import { handsOf, publicKeyOf, signBytes, type Hand } from './signing.js';

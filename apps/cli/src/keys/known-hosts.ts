@@ -1,6 +1,6 @@
 import type { ControlPlane } from '../client/control-plane.js';
-import { CommandFailed } from '../errors.js';
-import { damaged, keptFile, readKept, writeKept } from './kept-file.js';
+import { CommandFailed } from '../output/errors.js';
+import { damaged, keptFile, readKept, writeKept } from '../client/kept-file.js';
 
 /** The order of a host's signed statuses: a later start of its agent, then the higher number. */
 export interface SeenSignedStatus {

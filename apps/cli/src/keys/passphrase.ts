@@ -1,4 +1,4 @@
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 import { readSecret } from '../input/secret.js';
 
 /** The passphrase of a new key: typed twice, or once from a descriptor or standard input. */

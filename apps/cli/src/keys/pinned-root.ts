@@ -6,8 +6,8 @@ import {
   type TrustedRoot,
 } from '#bundle';
 import type { ControlPlane } from '../client/control-plane.js';
-import { CommandFailed } from '../errors.js';
-import { keptFile, readKept, writeKept } from './kept-file.js';
+import { CommandFailed } from '../output/errors.js';
+import { keptFile, readKept, writeKept } from '../client/kept-file.js';
 import { readDraft } from './root-draft.js';
 import type { TrustAnswer } from './trust-client.js';
 

@@ -7,7 +7,7 @@ import {
   trustRoot,
   verifyRedirect,
 } from '#bundle';
-import { CommandFailed, messageOf } from '../errors.js';
+import { CommandFailed, messageOf } from '../output/errors.js';
 import { readDraftFile, writeDraftFile } from './draft-file.js';
 import { type Hand, signBytes } from './signing.js';
 

@@ -7,7 +7,7 @@ import {
   rootPayload,
   trustRoot,
 } from '#bundle';
-import { CommandFailed, messageOf } from '../errors.js';
+import { CommandFailed, messageOf } from '../output/errors.js';
 import { readDraftFile, writeDraftFile } from './draft-file.js';
 
 type Signatures = SignedDocument['signatures'];

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { env } from 'node:process';
 import { type RootDocument, inspectRoot } from '#bundle';
 import { runControlPlane } from '../embedded/control-plane.js';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import { handsOf } from './signing.js';
 
 const PASSPHRASE = 'correct horse battery';

@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { env } from 'node:process';
 import { type Signer, loadSigner } from '#bundle';
 import { runControlPlane } from '../embedded/control-plane.js';
-import { CommandFailed, messageOf } from '../errors.js';
+import { CommandFailed, messageOf } from '../output/errors.js';
 import { Passphrases } from './passphrase.js';
 
 /**

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { env } from 'node:process';
 import { generateSigningKey } from '#bundle';
 import { writeContexts } from '../client/context-file.js';
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 import { rootHandsOf } from './root-key-of-up.js';
 
 const VARIABLES = ['XDG_CONFIG_HOME', 'HOSTWARD_CONTEXT', 'HOSTWARD_URL'] as const;

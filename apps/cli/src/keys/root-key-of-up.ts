@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { storedContextInForce } from '../client/context.js';
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 import { type Hand, type SigningOptions, handsOf } from './signing.js';
 
 /**

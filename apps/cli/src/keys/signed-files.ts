@@ -13,7 +13,7 @@ import {
   type SignedDocument,
 } from '#bundle';
 import { readFile } from 'node:fs/promises';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 import { parseSignedSet } from './signed-set.js';
 
 interface Head {

@@ -5,7 +5,7 @@ import {
   type Signer,
   withSignature,
 } from '#bundle';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, UsageError } from '../output/errors.js';
 import { agentKeys, agentSign } from './ssh-agent.js';
 import { openKey, showKey } from './key-file.js';
 import { Passphrases } from './passphrase.js';

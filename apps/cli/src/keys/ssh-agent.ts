@@ -1,7 +1,7 @@
 import { createConnection, type Socket } from 'node:net';
 import { env } from 'node:process';
 import { keyIdOf, type PublicKey } from '#bundle';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 
 const [FAILURE, LIST, LISTED, SIGN, SIGNED] = [5, 11, 12, 13, 14];
 const TYPE = 'ssh-ed25519';

@@ -1,6 +1,6 @@
 import type { SignedDocument } from '#bundle';
-import { CommandFailed } from '../errors.js';
-import { withControlPlane } from '../commands/session.js';
+import { CommandFailed } from '../output/errors.js';
+import { withControlPlane } from '../client/session.js';
 
 /** What `GET /v1/roots` tells. */
 export interface TrustAnswer {

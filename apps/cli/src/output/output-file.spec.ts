@@ -19,7 +19,7 @@ import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SmallDisks } from '#testing';
-import { CommandFailed, UsageError } from '../errors.js';
+import { CommandFailed, UsageError } from './errors.js';
 import { outputFile, writeOutput } from './output-file.js';
 import { isGiven, targetOf } from './output-target.js';
 

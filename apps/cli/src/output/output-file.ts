@@ -2,7 +2,7 @@ import { accessSync, constants, statSync, type Stats } from 'node:fs';
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { makePrivateFolder } from '#files';
-import { CommandFailed, messageOf, UsageError } from '../errors.js';
+import { CommandFailed, messageOf, UsageError } from './errors.js';
 import { descriptorOf, isGiven, STANDARD_OUTPUT, targetOf } from './output-target.js';
 import { print } from './standard-output.js';
 

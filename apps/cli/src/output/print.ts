@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import { UsageError } from '../errors.js';
+import { UsageError } from './errors.js';
 import { renderTable, type Column } from './table.js';
 
 const OUTPUT_FORMATS = ['table', 'json', 'yaml', 'name'] as const;

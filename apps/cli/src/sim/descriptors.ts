@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { CommandFailed } from '../errors.js';
+import { CommandFailed } from '../output/errors.js';
 
 /** Two connections to Redis; for a moment one more there, one to the control plane, and one file. */
 const A_HOST = 5;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 import { labelsOf, parseMixture } from './label-mixture.js';
 
 describe('a mixture of labels', () => {

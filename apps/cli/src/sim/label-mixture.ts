@@ -1,4 +1,4 @@
-import { UsageError } from '../errors.js';
+import { UsageError } from '../output/errors.js';
 
 /** For each key the values that hosts have, with their weights. */
 export type LabelMixture = ReadonlyMap<string, ReadonlyMap<string, number>>;

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ApplyResponse, PolicyStatus } from '#contracts';
 import type { ControlPlane } from '../client/control-plane.js';
-import { percentile } from '../bench/samples.js';
+import { percentile } from './samples.js';
 import { reportedHosts } from './reported-hosts.js';
 import { segment } from '../input/names.js';
 import { monotonicMs, type SimFleet } from './sim-fleet.js';

@@ -9,7 +9,7 @@ import type {
 import type { ControlPlane } from '../client/control-plane.js';
 import { ProblemAnswer } from '../client/problem-answer.js';
 import { joinTokenFor } from '../embedded/local-agent.js';
-import { messageOf } from '../errors.js';
+import { messageOf } from '../output/errors.js';
 import { segment } from '../input/names.js';
 import { checkDescriptors } from './descriptors.js';
 import { drawHosts, type Mishaps } from './drawn-hosts.js';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ControlPlane } from '../client/control-plane.js';
-import { messageOf } from '../errors.js';
+import { messageOf } from '../output/errors.js';
 import { hosts as hostsText } from '../output/counted.js';
 import { Progress } from '../output/progress.js';
 import { liveText } from './live-text.js';

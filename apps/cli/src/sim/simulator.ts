@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { execPath } from 'node:process';
 import { createInterface } from 'node:readline';
 import type { SimulationNews, SimulationOrder, SimulationPlan } from '#contracts';
-import { appMain } from '../package-root.js';
+import { appMain } from '../product/package-root.js';
 
 const STOP_WITHIN_MS = 30_000;
 /**
