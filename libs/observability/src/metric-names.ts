@@ -8,6 +8,8 @@ export const metricNames = {
   fleetNodes: 'hostward_fleet_nodes',
   fleetPolicies: 'hostward_fleet_policies',
   fleetRevision: 'hostward_fleet_revision',
+  periodicTaskSeconds: 'hostward_periodic_task_seconds',
+  periodicTaskFailures: 'hostward_periodic_task_failures_total',
   replicas: 'hostward_replicas',
   watchLagSeconds: 'hostward_watch_lag_seconds',
   watchRestarts: 'hostward_watch_restarts_total',

@@ -74,7 +74,7 @@ it('keeps what was refused while the audit log could not be written, and tells i
   const lastUse = new LastUse(etcd, directory, clock);
   const admin = new AdminTokenReset(new AdminToken('hash', FILE), etcd, ledger, log);
   const parts = [directory, ledger, failures, refusals, lastUse, admin, log] as const;
-  const watch = new AccessWatch(...parts);
+  const watch = new AccessWatch(new Fleet(testKeks), ...parts);
   await watch.run();
   disk.full = true;
   // Its transaction was under way: it happens, and what follows is refused.
@@ -84,12 +84,12 @@ it('keeps what was refused while the audit log could not be written, and tells i
     failures.add('192.0.2.1', 'alice');
     await watch.refused(adminCaller('192.0.2.1'), refusal);
     clock.ms += MINUTE_MS;
-    await watch.run();
+    await expect(watch.run()).rejects.toThrow('the audit log cannot be written');
   }
   disk.full = false;
   await ledger.retry();
   await watch.run();
-  await watch.stop();
+  await watch.onApplicationShutdown();
 
   const told = await auditLog.from(1, 100);
   const logins = told.filter(({ action }) => action === 'login.failed');
@@ -129,8 +129,9 @@ describe('an admin token that is made anew on one of several control planes', ()
     const lastUse = new LastUse(etcd, directory, clock);
     const reset = new AdminTokenReset(admin, etcd, ledger, log);
     const parts = [directory, ledger, failures, refusals, lastUse, reset, log] as const;
-    const [watch, fleet] = [new AccessWatch(...parts), new Fleet(testKeks)];
-    watch.start(fleet);
+    const fleet = new Fleet(testKeks);
+    const watch = new AccessWatch(fleet, ...parts);
+    watch.onModuleInit();
     const access = new TokenAuthenticator(admin, directory, new OidcSettings(), failures, clock);
     return {
       fleet,

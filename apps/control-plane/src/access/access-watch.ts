@@ -1,7 +1,8 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Log } from '#observability';
+import { Periodic } from '../health/periodic.decorator.js';
 import { Fleet } from '../store/fleet.js';
 import { EtcdLedger } from '../store/etcd-ledger.js';
 import { AdminTokenReset } from './admin-token-reset.js';
@@ -16,12 +17,12 @@ const FORBIDDEN = 403;
 
 /** What access has to do beside requests: hear of users and tokens, and tell the audit log what was refused. */
 @Injectable()
-export class AccessWatch {
-  #running = false;
+export class AccessWatch implements OnModuleInit, OnApplicationShutdown {
   #started = false;
   readonly #untold: readonly UntoldEntry[];
 
   constructor(
+    private readonly fleet: Fleet,
     private readonly directory: Directory,
     private readonly ledger: EtcdLedger,
     failures: FailedLogins,
@@ -38,8 +39,8 @@ export class AccessWatch {
   }
 
   /** Begins to hear what the watch on etcd says. */
-  start(fleet: Fleet): void {
-    fleet.onMessage((message) => {
+  onModuleInit(): void {
+    this.fleet.onMessage((message) => {
       this.directory.take(message);
       this.adminToken.take(message);
       void this.ledger.follow(message);
@@ -57,23 +58,17 @@ export class AccessWatch {
       });
   }
 
-  /** Once a second: writes what is due. */
+  /** Writes what is due. */
+  @Periodic({ name: 'record-refusals', everyMs: 1_000 })
   async run(): Promise<void> {
-    if (this.#running || !this.directory.ready) return;
-    this.#running = true;
-    try {
-      if (!this.#started) await this.#begin();
-      await this.lastUse.flush();
-      for (const untold of this.#untold) await untold.tell();
-    } catch (error) {
-      this.log.warn('the audit log waits', { error });
-    } finally {
-      this.#running = false;
-    }
+    if (!this.directory.ready) return;
+    if (!this.#started) await this.#begin();
+    await this.lastUse.flush();
+    for (const untold of this.#untold) await untold.tell();
   }
 
   /** Writes what is counted and not written yet. */
-  async stop(): Promise<void> {
+  async onApplicationShutdown(): Promise<void> {
     try {
       for (const untold of this.#untold) await untold.tell(true);
     } catch (error) {

@@ -1,13 +1,16 @@
-import { Module, type DynamicModule } from '@nestjs/common';
+import { Global, Module, type DynamicModule } from '@nestjs/common';
 import { Fleet } from '../store/fleet.js';
 import { AlertNews } from './alert-news.js';
 import { NewsOfOthers } from './news-of-others.js';
+import { StoreRecovery } from './store-recovery.js';
 import { AlertController } from './alert.controller.js';
 import { AlertStore, TelemetryEventStore } from './alert.store.js';
 import { EventIntake } from './event-intake.js';
+import { EventQueue } from './event-queue.js';
 import { ScopedAlertStore } from './scoped-alert.store.js';
 
 /** Step 10 of the path: alerts, stored and streamed. */
+@Global()
 @Module({})
 export class AlertsModule {
   static of(alerts: AlertStore, telemetryEvents: TelemetryEventStore): DynamicModule {
@@ -25,8 +28,10 @@ export class AlertsModule {
         AlertNews,
         NewsOfOthers,
         EventIntake,
+        EventQueue,
+        StoreRecovery,
       ],
-      exports: [EventIntake, NewsOfOthers],
+      exports: [AlertStore, EventQueue, TelemetryEventStore],
     };
   }
 }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Log } from '#observability';
+import { Periodic } from '../health/periodic.decorator.js';
 import { AlertStore, TelemetryEventStore } from './alert.store.js';
 import { AlertNews } from './alert-news.js';
 
@@ -7,28 +7,20 @@ import { AlertNews } from './alert-news.js';
 @Injectable()
 export class NewsOfOthers {
   #seen: string | undefined;
-  #looking = false;
 
   constructor(
     private readonly alerts: AlertStore,
     private readonly telemetryEvents: TelemetryEventStore,
     private readonly news: AlertNews,
-    private readonly log: Log,
   ) {}
 
-  /** Called every second. Never rejects. */
+  /** Tells those who wait of what is new in the store. Rejects where that is away. */
+  @Periodic({ name: 'find-alerts-of-replicas', everyMs: 1_000 })
   async look(): Promise<void> {
-    if (this.#looking || !this.news.isAwaited) return;
-    this.#looking = true;
-    try {
-      const last = await Promise.all([this.alerts.lastId(), this.telemetryEvents.lastId()]);
-      const seen = last.join(' ');
-      if (seen !== this.#seen) this.news.tell();
-      this.#seen = seen;
-    } catch (error) {
-      this.log.debug('whether there are alerts of others cannot be said', { error });
-    } finally {
-      this.#looking = false;
-    }
+    if (!this.news.isAwaited) return;
+    const last = await Promise.all([this.alerts.lastId(), this.telemetryEvents.lastId()]);
+    const seen = last.join(' ');
+    if (seen !== this.#seen) this.news.tell();
+    this.#seen = seen;
   }
 }

@@ -33,7 +33,6 @@ export class PostgresAlertStore extends AlertStore {
   /** One connection for writing, whatever waits. */
   readonly #mutex = new Mutex(MAX_WAITING, 'writes of alerts');
   #failure: string | undefined;
-  #retrying = false;
 
   /** `readers` are the connections for those who read alerts, of whom many come at once. */
   constructor(
@@ -56,8 +55,7 @@ export class PostgresAlertStore extends AlertStore {
   }
 
   override async retry(): Promise<void> {
-    if (this.#failure === undefined || this.#retrying) return;
-    this.#retrying = true;
+    if (this.#failure === undefined) return;
     try {
       await this.#written(async (query) => {
         const counters = 'FROM hostward.counters WHERE kind = $1';
@@ -72,8 +70,6 @@ export class PostgresAlertStore extends AlertStore {
       });
     } catch {
       // That it still cannot be written is its health.
-    } finally {
-      this.#retrying = false;
     }
   }
 

@@ -1,4 +1,6 @@
+import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import type { AssignmentVersion } from '#contracts';
+import { Periodic } from '../health/periodic.decorator.js';
 import type { Affected } from '../store/affected.js';
 import type { WrittenAssignment } from './assignment-plan.js';
 import type { DeliveredState } from './delivered-state.js';
@@ -14,14 +16,14 @@ export interface DeliveryLane {
 }
 
 /** The deliveries over each Redis. They share nothing, so that one that is away holds up nobody on another. */
-export class Deliveries {
+export class Deliveries implements OnModuleInit, OnApplicationShutdown {
   constructor(
     readonly lanes: readonly DeliveryLane[],
     private readonly shardOf: (nodeId: string) => string | undefined,
   ) {}
 
   /** Begins to fill each Redis at the first contact and whenever it has lost what it held. */
-  start(): void {
+  onModuleInit(): void {
     for (const { channel, loop } of this.lanes)
       channel.onLoss(() => {
         loop.everything();
@@ -49,14 +51,16 @@ export class Deliveries {
     this.#laneOf(nodeId)?.loop.told(nodeId, seen);
   }
 
-  /** Puts hosts on the list whose assignment is half over. */
+  /**
+   * Puts hosts on the list whose assignment is half over, and compares soon what was written with what each Redis holds:
+   * a key that vanished there alone is missing for an interval at most.
+   */
+  @Periodic({ name: 'renew-assignments', everyMs: 30_000 })
   renew(): void {
-    for (const { loop } of this.lanes) loop.renew();
-  }
-
-  /** Compares soon what was written with what each Redis holds. */
-  lookAfter(): void {
-    for (const { loop } of this.lanes) loop.lookAfter();
+    for (const { loop } of this.lanes) {
+      loop.renew();
+      loop.lookAfter();
+    }
   }
 
   /** Hosts that still wait for a write. */
@@ -90,11 +94,8 @@ export class Deliveries {
   }
 
   /** Ends after the rounds that run. */
-  async stop(): Promise<void> {
+  async onApplicationShutdown(): Promise<void> {
     await Promise.all(this.lanes.map(({ loop }) => loop.stop()));
-  }
-
-  close(): void {
     for (const { channel } of this.lanes) channel.close();
   }
 

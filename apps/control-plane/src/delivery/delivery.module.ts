@@ -13,6 +13,7 @@ import { AuthoredIndex } from '../trust/authored-index.js';
 import { RestoreGuard } from '../trust/restore-guard.js';
 import { DeliveredState } from './delivered-state.js';
 import { Deliveries, type DeliveryLane } from './deliveries.js';
+import { ReplicaShares } from './replica-shares.js';
 import type { DeliveryChannel } from './delivery-channel.js';
 import { DeliveryLoop } from './delivery-loop.js';
 
@@ -29,6 +30,7 @@ export class DeliveryModule {
       controllers: [NodeBundleController],
       providers: [
         ChannelKeys,
+        ReplicaShares,
         {
           provide: Deliveries,
           inject: [
@@ -45,7 +47,7 @@ export class DeliveryModule {
           useFactory: (...parts: Shared) => deliveries(channels, parts),
         },
       ],
-      exports: [Deliveries],
+      exports: [Deliveries, ReplicaShares],
     };
   }
 }

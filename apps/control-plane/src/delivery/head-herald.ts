@@ -1,5 +1,5 @@
 import type { SignedDocument } from '#bundle';
-import { Log } from '#observability';
+import { Periodic } from '../health/periodic.decorator.js';
 import { Clock } from '../http/clock.js';
 import { ReportPace } from './report-pace.js';
 import { SignedAuditLog } from '../store/signed-audit-log.js';
@@ -22,30 +22,17 @@ export class HeadHerald {
   #toldSeq = 0;
   #told: SignedDocument | undefined;
   #toldAtMs: number | undefined;
-  #telling = false;
 
   constructor(
     private readonly auditLog: Pick<SignedAuditLog, 'end' | 'head'>,
     private readonly channel: HeadChannel,
     private readonly pace: Pick<ReportPace, 'order' | 'everyMs'>,
     private readonly clock: Clock,
-    private readonly log: Log,
   ) {}
 
-  /** Tells where it is time to; called every second. Never rejects. */
+  /** Tells where it is time to. Rejects where audit log or channel cannot be reached. */
+  @Periodic({ name: 'publish-audit-log-head', everyMs: 1_000 })
   async run(): Promise<void> {
-    if (this.#telling) return;
-    this.#telling = true;
-    try {
-      await this.#tell();
-    } catch (error) {
-      this.log.debug('the head of the audit log did not reach the hosts, trying again', { error });
-    } finally {
-      this.#telling = false;
-    }
-  }
-
-  async #tell(): Promise<void> {
     const nowMs = this.clock.nowMs();
     const ageMs = this.#toldAtMs === undefined ? Infinity : Math.abs(nowMs - this.#toldAtMs);
     if (ageMs < this.pace.everyMs / HEADS_A_REPORT) return;

@@ -1,16 +1,20 @@
-import type { EtcdStore } from '#etcd';
-
-const LOOK_EVERY_MS = 10_000;
+import { Injectable } from '@nestjs/common';
+import { EtcdStore } from '#etcd';
+import { Log } from '#observability';
+import { Periodic } from './periodic.decorator.js';
 
 /**
  * Whether etcd takes writes. One that has reached its space quota answers reads and watches as before, so nothing else
  * would tell before the next write is refused.
  */
+@Injectable()
 export class EtcdWrites {
-  #lookedAtMs = -Infinity;
   #isFull = false;
 
-  constructor(private readonly etcd: Pick<EtcdStore, 'status'>) {}
+  constructor(
+    private readonly etcd: EtcdStore,
+    private readonly log: Log,
+  ) {}
 
   health(): { readonly ok: boolean; readonly detail: string } {
     return this.#isFull
@@ -22,13 +26,13 @@ export class EtcdWrites {
       : { ok: true, detail: 'etcd raises no alarm of space' };
   }
 
-  /** Looks where it is time to; true where that changed. Never rejects: that etcd is away is told by the watch. */
-  async look(nowMs: number): Promise<boolean> {
-    if (nowMs - this.#lookedAtMs < LOOK_EVERY_MS) return false;
-    this.#lookedAtMs = nowMs;
+  /** Looks, and says in the log what changed. Rejects while etcd is away, which the watch tells. */
+  @Periodic({ name: 'check-etcd-writes', everyMs: 10_000, atStart: true })
+  async look(): Promise<void> {
     const was = this.#isFull;
-    const status = await this.etcd.status().catch(() => undefined);
-    if (status) this.#isFull = status.alarms.includes('NOSPACE');
-    return was !== this.#isFull;
+    this.#isFull = (await this.etcd.status()).alarms.includes('NOSPACE');
+    if (was === this.#isFull) return;
+    if (was) this.log.info('etcd takes writes again');
+    else this.log.error('etcd takes no writes', { remedy: this.health().detail });
   }
 }

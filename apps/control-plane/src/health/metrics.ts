@@ -48,7 +48,19 @@ export class Metrics {
   });
   readonly deliveryFailures = this.#counter(
     metricNames.deliveryFailures,
-    'ReconcileLoop that failed and are tried again',
+    'Rounds of delivery that failed and are tried again',
+  );
+  readonly periodicTaskSeconds = new Histogram({
+    name: metricNames.periodicTaskSeconds,
+    help: 'Time of one run of a periodic task',
+    labelNames: ['task'],
+    buckets: [0.01, 0.1, 1, 10],
+    registers: [this.registry],
+  });
+  readonly periodicTaskFailures = this.#counter(
+    metricNames.periodicTaskFailures,
+    'Runs of periodic tasks that failed and are tried again',
+    ['task'],
   );
   readonly replicas = this.#gauge(
     metricNames.replicas,

@@ -6,6 +6,7 @@ import { CutOffService } from './cut-off.service.js';
 import { EnrollAnswers } from './enroll-answers.js';
 import { EnrollController } from './enroll.controller.js';
 import { EnrollService } from './enroll.service.js';
+import { HostAccess } from './host-access.js';
 import { JoinTokenController } from './join-token.controller.js';
 import { JoinTokenGate } from './join-token.gate.js';
 import { JoinTokenMaker } from './join-token.maker.js';
@@ -26,6 +27,7 @@ import { SshHostKeyAttestor } from './ssh-host-key.attestor.js';
     EnrollService,
     EnrollAnswers,
     CutOffService,
+    HostAccess,
     JoinTokenGate,
     JoinTokenMaker,
     { provide: Attestor, useClass: SshHostKeyAttestor },

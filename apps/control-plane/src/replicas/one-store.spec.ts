@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
+import { Log } from '#observability';
 import { OneStore } from './one-store.js';
 import { REPLICA_TTL_MS } from './replicas.js';
 
@@ -12,7 +13,7 @@ function replica(others: Readonly<Record<string, string>>, ask?: () => Promise<s
     said: [] as string[],
     say: (word: string) => void replicas.said.push(word),
   };
-  const store = new OneStore(replicas, ask);
+  const store = new OneStore(replicas, new Log({ write: () => undefined }), ask);
   /** Looks, and so long after it again; what is wrong then. */
   const found = async (ms = LONG_MS): Promise<string> => {
     store.look(0);

@@ -1,3 +1,5 @@
+import type { Log } from '#observability';
+import { Periodic } from '../health/periodic.decorator.js';
 import { REPLICA_TTL_MS, type Replicas } from './replicas.js';
 
 /** What one says whose alerts and audit log lie in files; another says the id of its database. */
@@ -24,6 +26,7 @@ export class OneStore {
   /** `databaseId` is of the PostgreSQL, which may be away; absent: alerts and audit log lie in files. */
   constructor(
     private readonly replicas: Pick<Replicas, 'others' | 'say'>,
+    private readonly log: Log,
     private readonly databaseId?: () => Promise<string>,
   ) {
     this.#own = databaseId ? '' : IN_FILES;
@@ -41,6 +44,20 @@ export class OneStore {
     });
     const detail = `this control plane has ${own}, ${theirs.join(', ')}: each answers with its part of alerts and audit log`;
     return { ok: false, detail };
+  }
+
+  /** Says in the log where that began or ended. */
+  @Periodic({ name: 'compare-stores', everyMs: 1_000 })
+  watch(): void {
+    if (!this.look(performance.now())) return;
+    const { ok, detail } = this.health();
+    if (ok) this.log.info('all control planes that are there have one store');
+    else
+      this.log.error('control planes have stores apart', {
+        field: 'store.postgresql',
+        value: detail,
+        remedy: ONE_STORE_REMEDY,
+      });
   }
 
   /** Looks anew; true where what is to be told changed. */

@@ -10,6 +10,7 @@ import { Metrics } from '../health/metrics.js';
 import { Ledger, type CommitResult, type LedgerChange } from '../store/ledger.js';
 import { AT, changes, nodeRecord, putNode, snapshot, testKeks } from '../testing/records.js';
 import { CloneService } from './clone.service.js';
+import type { HostInbox } from './host-inbox.js';
 import type { KnownHost } from './known-hosts.js';
 import { ReportCache } from './report-cache.js';
 
@@ -64,15 +65,21 @@ function service() {
   const ledger = new InstantLedger(fleet);
   const editor = new FleetEditor(fleet, ledger, trust);
   const log = new Log({ write: () => undefined });
-  const clones = new CloneService(fleet, editor, cache, clock, new Metrics(), log);
+  const clones = new CloneService(fleet, editor, cache, inbox, clock, new Metrics(), log);
   const mark = () => fleet.state.nodes.get('web1')?.record.clone;
   forgotten.length = 0;
+  heard = true;
   return { clones, clock, ledger, cache, mark };
 }
 
 /** Hosts whose state is to be read again. */
 const forgotten: string[] = [];
-const inbox = { isHeard: () => true, forget: (nodeId: string) => void forgotten.push(nodeId) };
+/** Whether hosts can be heard. */
+let heard = true;
+const inbox = {
+  isHeard: () => heard,
+  forget: (nodeId: string) => void forgotten.push(nodeId),
+} as unknown as HostInbox;
 
 function report(bootedAtMs: number, sequence: number, nowMs: number): NodeReport {
   return {
@@ -123,15 +130,15 @@ describe('the mark of a copied identity', () => {
     expect(ledger.actions).toEqual(['node.cloned']);
     expect(hear(copy, 10)).toBe(false);
     expect(hear(original, 10)).toBe(true);
-    await clones.run(inbox);
+    await clones.run();
     expect(mark()).toBeDefined();
     for (let second = 0; second < 292; second += 1) {
       clock.now += 1_000;
-      await clones.run(inbox);
+      await clones.run();
     }
     expect(hear(copy, 11)).toBe(false);
     clock.now += 4_000;
-    await clones.run(inbox);
+    await clones.run();
     expect(mark()).toBeUndefined();
     expect(clones.closely()).toEqual([]);
     expect(ledger.actions).toEqual(['node.cloned', 'node.clone-ended']);
@@ -142,13 +149,13 @@ describe('the mark of a copied identity', () => {
     const { clones, clock, cache } = service();
     const put = (): boolean => cache.put(report(START_MS, 1, clock.now), clock.now);
     put();
-    await clones.run(inbox);
+    await clones.run();
     expect([forgotten, cache.get(NODE) !== undefined]).toEqual([[], true]);
     await bothReport({ clones, clock });
-    await clones.run(inbox);
+    await clones.run();
     expect([forgotten, cache.get(NODE)]).toEqual([[NODE], undefined]);
     put();
-    await clones.run(inbox);
+    await clones.run();
     expect([forgotten, cache.get(NODE) !== undefined]).toEqual([[NODE], true]);
   });
 
@@ -158,7 +165,8 @@ describe('the mark of a copied identity', () => {
     const pass = async (seconds: number, isHeard: boolean): Promise<void> => {
       for (let second = 0; second < seconds; second += 1) {
         clock.now += 1_000;
-        await clones.run({ ...inbox, isHeard: () => isHeard });
+        heard = isHeard;
+        await clones.run();
       }
     };
     await pass(3_600, false);
@@ -172,9 +180,9 @@ describe('the mark of a copied identity', () => {
   it('stays where nobody was heard because the control plane itself stood still', async () => {
     const { clones, clock, mark } = service();
     await bothReport({ clones, clock });
-    await clones.run(inbox);
+    await clones.run();
     clock.now += 10 * MINUTE_MS;
-    await clones.run(inbox);
+    await clones.run();
     expect(mark()).toBeDefined();
   });
 });

@@ -8,10 +8,11 @@ import { Fleet } from '../store/fleet.js';
 import { FleetEditor } from '../store/fleet-editor.js';
 import type { FleetState } from '../store/fleet-state.js';
 import { Metrics } from '../health/metrics.js';
+import { Periodic } from '../health/periodic.decorator.js';
 import type { LedgerChange } from '../store/ledger.js';
 import type { CloneMark } from '../records/node.record.js';
 import { CloneWatch } from './clone-watch.js';
-import type { HostInbox } from './host-inbox.js';
+import { HostInbox } from './host-inbox.js';
 import type { KnownHost } from './known-hosts.js';
 import { ReportCache } from './report-cache.js';
 
@@ -34,6 +35,7 @@ export class CloneService {
     private readonly fleet: Fleet,
     private readonly editor: FleetEditor,
     private readonly cache: ReportCache,
+    private readonly inbox: HostInbox,
     private readonly clock: Clock,
     private readonly metrics: Metrics,
     private readonly log: Log,
@@ -60,8 +62,9 @@ export class CloneService {
     return [...marked, ...this.#watch.suspects(this.clock.nowMs())];
   }
 
-  /** Ends the marks of hosts that are one machine again, of those that can be heard; called every second. Never rejects. */
-  async run(inbox: Pick<HostInbox, 'isHeard' | 'forget'>): Promise<void> {
+  /** Ends the marks of hosts that are one machine again, of those that can be heard. */
+  @Periodic({ name: 'end-clone-marks', everyMs: 1_000 })
+  async run(): Promise<void> {
     const nowMs = this.clock.nowMs();
     if (nowMs - (this.#ranAtMs ?? nowMs) > DEAF_AFTER_MS) this.#watch.wasDeaf(nowMs);
     this.#ranAtMs = nowMs;
@@ -69,9 +72,9 @@ export class CloneService {
     const cloned = state.nodeIdsOf(state.passing.of('clone'));
     this.#watch.wasDeaf(
       nowMs,
-      cloned.filter((nodeId) => !inbox.isHeard(nodeId)),
+      cloned.filter((nodeId) => !this.inbox.isHeard(nodeId)),
     );
-    this.#readAnew(new Set(cloned), inbox);
+    this.#readAnew(new Set(cloned));
     const quiet = cloned.filter((nodeId) => this.#watch.isQuiet(nodeId, nowMs));
     for (const nodeId of quiet) await this.#write(nodeId, undefined);
   }
@@ -80,10 +83,10 @@ export class CloneService {
    * Where a mark came or went, whichever replica made or ended it, what is in the cache may be the report of a machine that
    * does not count now, and what lies on Redis that of the one which does.
    */
-  #readAnew(cloned: ReadonlySet<string>, inbox: Pick<HostInbox, 'forget'>): void {
+  #readAnew(cloned: ReadonlySet<string>): void {
     for (const nodeId of cloned.symmetricDifference(this.#cloned)) {
       this.cache.remove(nodeId);
-      inbox.forget(nodeId);
+      this.inbox.forget(nodeId);
     }
     this.#cloned = cloned;
   }

@@ -11,6 +11,7 @@ import { HostInbox } from './host-inbox.js';
 import { HostSignedStatuses } from './host-signed-statuses.js';
 import { KnownHosts } from './known-hosts.js';
 import { ReportCache } from './report-cache.js';
+import { RestoreWatch } from './restore-watch.js';
 import { ReportIntake } from './report-intake.js';
 import { SignedStatusController } from './signed-status.controller.js';
 
@@ -34,6 +35,7 @@ export class ReportsModule {
         { provide: SignedStatusSource, useClass: HostSignedStatuses },
         CloneService,
         ReportCache,
+        RestoreWatch,
         ReportIntake,
         StatusReader,
         NodeViews,
@@ -46,7 +48,9 @@ export class ReportsModule {
         KnownHosts,
         NodeNews,
         NodeViews,
+        ReportCache,
         ReportIntake,
+        RestoreWatch,
         StatusReader,
       ],
     };

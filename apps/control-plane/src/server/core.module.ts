@@ -1,5 +1,5 @@
 import { Global, Module, type DynamicModule, type Provider } from '@nestjs/common';
-import { APP_FILTER, APP_PIPE } from '@nestjs/core';
+import { APP_FILTER, APP_PIPE, DiscoveryModule } from '@nestjs/core';
 import { EtcdStore } from '#etcd';
 import { Log } from '#observability';
 import { AdminToken } from '../access/admin-token.js';
@@ -12,9 +12,14 @@ import { AgentEndpoints } from '../config/agent-endpoints.js';
 import { Trust } from '../config/trust.js';
 import { Replicas } from '../replicas/replicas.js';
 import { CatchUp } from '../store/catch-up.js';
+import { EtcdSweep } from '../store/etcd-sweep.js';
 import { Fleet } from '../store/fleet.js';
+import { FleetMetrics } from '../store/fleet-metrics.js';
+import { FleetWatch } from '../store/fleet-watch.js';
 import { FleetEditor } from '../store/fleet-editor.js';
+import { HostUsers } from '../nodes/host-users.js';
 import { Metrics } from '../health/metrics.js';
+import { PeriodicTasks } from '../health/periodic-tasks.js';
 import { ReportPace, enrolledOf } from '../delivery/report-pace.js';
 import { RestoreGuard } from '../trust/restore-guard.js';
 import { EtcdLedger } from '../store/etcd-ledger.js';
@@ -41,6 +46,7 @@ export interface CoreParts {
   readonly replicas: Replicas;
   readonly auditLog: AuditLogStore;
   readonly heads: HeadChannel;
+  readonly hostUsers: HostUsers;
 }
 
 /** What every folder may ask for: time, log, trust, the fleet and the way to change it. */
@@ -50,10 +56,9 @@ export class CoreModule {
   static of(parts: CoreParts): DynamicModule {
     const auditLog = new SignedAuditLog(parts.auditLog, parts.trust.online, parts.clock);
     const ledger = new EtcdLedger(parts.etcd, auditLog, parts.clock, parts.log);
-    const log = parts.log.child({ part: 'audit-log' });
     const fleet = new Fleet(parts.trust.keks);
     const pace = new ReportPace(() => enrolledOf(fleet.state), parts.trust.online, parts.clock);
-    const herald = new HeadHerald(auditLog, parts.heads, pace, parts.clock, log);
+    const herald = new HeadHerald(auditLog, parts.heads, pace, parts.clock);
     const shared: Provider[] = [
       { provide: Clock, useValue: parts.clock },
       { provide: Log, useValue: parts.log },
@@ -68,6 +73,8 @@ export class CoreModule {
       { provide: AgentEndpoints, useValue: parts.agentEndpoints },
       { provide: EtcdStore, useValue: parts.etcd },
       { provide: Fleet, useValue: fleet },
+      FleetWatch,
+      { provide: HostUsers, useValue: parts.hostUsers },
       { provide: Replicas, useValue: parts.replicas },
       { provide: CatchUp, useValue: new CatchUp(parts.etcd, fleet) },
       { provide: SignedAuditLog, useValue: auditLog },
@@ -81,6 +88,12 @@ export class CoreModule {
       { provide: APP_PIPE, useFactory: strictValidation },
       { provide: APP_FILTER, useClass: ProblemFilter },
     ];
-    return { module: CoreModule, providers: [...shared, ...gates], exports: shared };
+    const tasks: Provider[] = [PeriodicTasks, FleetMetrics, EtcdSweep];
+    return {
+      module: CoreModule,
+      imports: [DiscoveryModule],
+      providers: [...shared, ...gates, ...tasks],
+      exports: shared,
+    };
   }
 }

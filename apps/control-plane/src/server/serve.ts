@@ -81,7 +81,7 @@ export async function serve(
       agentEndpoints: material.agentRedis,
       etcd,
       replicas,
-      oneStore: new OneStore(replicas, databaseId),
+      oneStore: new OneStore(replicas, log, databaseId),
       channels: new Map(
         redis.shards.map(({ shard, commands, events }) => [
           shard,

@@ -2,6 +2,7 @@ import { AUDIT_LOG_START, auditLogEntry, type AuditLogEntry, type AuditLogPoint 
 import { etcdKeys, type EtcdStore, type Transaction, type WatchMessage, type Write } from '#etcd';
 import type { Log } from '#observability';
 import { SYSTEM, currentSource } from '../auth/caller.js';
+import { Periodic } from '../health/periodic.decorator.js';
 import { isoNow, type Clock } from '../http/clock.js';
 import { ProblemError, writeConflict } from '../http/index.js';
 import { Mutex } from '../http/mutex.js';
@@ -45,7 +46,6 @@ export class EtcdLedger extends Ledger {
   /** Hash of the entry that was tried last: the watch may tell of it before its own transaction is answered. */
   #own: string | undefined;
   #failure: string | undefined;
-  #retrying = false;
 
   constructor(
     private readonly etcd: EtcdStore,
@@ -105,22 +105,16 @@ export class EtcdLedger extends Ledger {
    * Tries again to store what waits, where something does: else nobody would know of new room before the next write.
    * So does an entry whose transaction was not answered.
    */
+  @Periodic({ name: 'store-audit-log', everyMs: 1_000 })
   async retry(): Promise<void> {
     const unanswered = this.#known === undefined && this.#own !== undefined;
-    if (this.#retrying || (this.health().ok && !unanswered)) return;
-    this.#retrying = true;
-    try {
-      await this.#mutex.run(async () => {
-        const known = this.#known ?? (await this.#readHead());
-        this.#known = known;
-        await this.#unsynced.room();
-        await this.#tryToStore(known);
-      });
-    } catch (error) {
-      this.log.warn('the audit log cannot be looked at, trying again', { error });
-    } finally {
-      this.#retrying = false;
-    }
+    if (this.health().ok && !unanswered) return;
+    await this.#mutex.run(async () => {
+      const known = this.#known ?? (await this.#readHead());
+      this.#known = known;
+      await this.#unsynced.room();
+      await this.#tryToStore(known);
+    });
   }
 
   /** `since`: when its caller began to wait, as of `performance.now`. */

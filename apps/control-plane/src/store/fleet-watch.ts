@@ -1,8 +1,10 @@
-import { etcdKeys, type EtcdStore, type PrefixWatch, type WatchHealth } from '#etcd';
-import type { Log } from '#observability';
-import type { Fleet } from './fleet.js';
+import { Injectable } from '@nestjs/common';
+import { EtcdStore, etcdKeys, type PrefixWatch, type WatchHealth } from '#etcd';
+import { Log } from '#observability';
+import { Fleet } from './fleet.js';
 
 /** The one watch on etcd: everything this process knows of the fleet comes through here. */
+@Injectable()
 export class FleetWatch {
   readonly #watch: PrefixWatch;
   #done: Promise<void> = Promise.resolve();

@@ -13,6 +13,7 @@ import {
   type SignedDocument,
 } from '#bundle';
 import { Log } from '#observability';
+import { Metrics } from '../health/metrics.js';
 import { SystemClock } from '../http/clock.js';
 import type { Trust } from '../config/trust.js';
 import { heapGrowthMiB } from '../testing/heap-growth.js';
@@ -20,7 +21,6 @@ import { HeldHeads, SignedStatusSource, auditLogAlarmWords, type Witness } from 
 import { SignedAuditLog } from './signed-audit-log.js';
 import { SqliteAuditLogStore } from './sqlite-audit-log.store.js';
 
-const LOOK_MS = 5_000;
 const online = loadSigner(generateSigningKey().privateKey);
 const [web1, web2] = [host('web1'), host('web2')];
 
@@ -46,21 +46,25 @@ let beside: Beside;
 let root: { version: number; online: { keyid: string; key: string }[] };
 let auditLog: SignedAuditLog;
 let heads: HeldHeads;
-let now: number;
 beforeEach(() => {
   store = new SqliteAuditLogStore(':memory:');
   auditLog = new SignedAuditLog(store, online, new SystemClock());
   beside = new Beside();
   root = { version: 1, online: [{ keyid: online.keyid, key: online.key }] };
   const trust = { root: { document: root } } as unknown as Trust;
-  heads = new HeldHeads(auditLog, beside, trust, new Log({ write: () => undefined }));
-  now = 1_000_000;
+  heads = new HeldHeads(
+    auditLog,
+    beside,
+    trust,
+    new Metrics(),
+    new Log({ write: () => undefined }),
+  );
 });
 afterEach(() => store.close());
 
 /** Looks twice: what is found once may be a replica that lags. */
 async function alarm(): Promise<string | undefined> {
-  for (let i = 0; i < 2; i += 1) await heads.look((now += LOOK_MS));
+  for (let i = 0; i < 2; i += 1) await heads.look();
   return heads.alarm && auditLogAlarmWords(heads.alarm);
 }
 
@@ -110,7 +114,7 @@ describe('heads that hosts have seen', () => {
       written = await write(COUNT);
       for (const [n, entry] of written.entries()) say(host(`h${n}`), [headOf(entry)]);
       // As many looks as it takes to read all signed statuses, and to compare all of them.
-      for (let n = 0; n < COUNT / 64 + COUNT / 256 + 2; n += 1) await heads.look((now += LOOK_MS));
+      for (let n = 0; n < COUNT / 64 + COUNT / 256 + 2; n += 1) await heads.look();
       const leadsTo = auditLog.leadsTo.bind(auditLog);
       auditLog.leadsTo = (point) => {
         read += 1;
@@ -122,7 +126,7 @@ describe('heads that hosts have seen', () => {
       const reads: number[] = [];
       for (let n = 0; n < 4; n += 1) {
         read = 0;
-        await heads.look((now += LOOK_MS));
+        await heads.look();
         reads.push(read);
       }
       expect(Math.max(...reads)).toBe(64 + 256);
@@ -139,12 +143,12 @@ describe('heads that hosts have seen', () => {
       auditLog.leadsTo = (point) => (point.seq === 300 ? Promise.resolve(false) : real(point));
       let looks = 0;
       while (heads.alarm === undefined && looks < 10) {
-        await heads.look((now += LOOK_MS));
+        await heads.look();
         looks += 1;
       }
       expect(heads.alarm?.seen.seq).toBe(300);
       expect(looks).toBeLessThanOrEqual(Math.ceil((COUNT - 64) / 256) + 1);
-      await heads.look((now += LOOK_MS));
+      await heads.look();
       expect(heads.alarm?.seen.seq).toBe(300);
     });
   });
@@ -182,12 +186,12 @@ describe('heads that hosts have seen', () => {
   it('raise it at the second look only, and end it where the audit log leads to them again', async () => {
     const seen = entryAfter(await auditLog.end());
     say(web1, [headOf(seen)]);
-    expect(await heads.look((now += LOOK_MS))).toBe(false);
+    expect(await heads.look()).toBe(false);
     expect(heads.alarm).toBeUndefined();
-    expect(await heads.look((now += LOOK_MS))).toBe(true);
+    expect(await heads.look()).toBe(true);
     expect(heads.alarm).toBeDefined();
     await auditLog.keep(seen);
-    expect(await heads.look((now += LOOK_MS))).toBe(true);
+    expect(await heads.look()).toBe(true);
     expect(heads.alarm).toBeUndefined();
   });
 
@@ -245,7 +249,7 @@ describe('heads that hosts have seen', () => {
     }
     say(web1, [seen]);
     await store.setAside(1);
-    for (let i = 0; i < 100; i += 1) await heads.look((now += LOOK_MS));
+    for (let i = 0; i < 100; i += 1) await heads.look();
     expect(heads.alarm?.seen.seq).toBe(3);
   });
 
@@ -284,7 +288,7 @@ describe('heads that hosts have seen', () => {
           signatures: [],
         });
         heads.take(web1.witness, [String(made).padStart(32, '0')]);
-        await heads.look((now += LOOK_MS));
+        await heads.look();
       }
       beside.signedStatuses.clear();
     };

@@ -10,6 +10,8 @@ import {
 } from '#bundle';
 import { Log } from '#observability';
 import { Trust } from '../config/trust.js';
+import { Metrics } from '../health/metrics.js';
+import { Periodic } from '../health/periodic.decorator.js';
 import { SignedAuditLog } from './signed-audit-log.js';
 
 /** A host of which a report came, sealed with its key. */
@@ -46,7 +48,6 @@ interface SignedHead extends AuditLogPoint {
   readonly keyids: readonly string[];
 }
 
-const LOOK_EVERY_MS = 5_000;
 /** Signed statuses that are read at a look. */
 const READ_AT_ONCE = 64;
 /** Heads that are compared at each look, the newest ones, and how many of the older ones have their turn. */
@@ -75,14 +76,13 @@ export class HeldHeads {
   /** Where the next turn of older heads begins. */
   #turn = 0;
   #suspected = false;
-  #looking = false;
-  #lookedAtMs: number | undefined;
   #alarm: AuditLogAlarm | undefined;
 
   constructor(
     private readonly auditLog: SignedAuditLog,
     private readonly signedStatuses: SignedStatusSource,
     private readonly trust: Trust,
+    private readonly metrics: Metrics,
     private readonly log: Log,
   ) {}
 
@@ -100,19 +100,22 @@ export class HeldHeads {
     this.#held.delete(nodeId);
   }
 
-  /** Looks anew where it is time to; true where the alarm began or ended. Rejects where the store cannot be read. */
-  async look(nowMs: number): Promise<boolean> {
-    if (this.#looking) return false;
-    if (this.#lookedAtMs !== undefined && Math.abs(nowMs - this.#lookedAtMs) < LOOK_EVERY_MS)
-      return false;
-    this.#lookedAtMs = nowMs;
-    this.#looking = true;
-    try {
-      await this.#readNew();
-      return this.#judge(await this.#find());
-    } finally {
-      this.#looking = false;
-    }
+  /** Looks anew; true where the alarm began or ended. Rejects where the store cannot be read. */
+  @Periodic({ name: 'compare-audit-log-heads', everyMs: 5_000 })
+  async look(): Promise<boolean> {
+    await this.#readNew();
+    const changed = this.#judge(await this.#find());
+    if (changed) this.#tell();
+    return changed;
+  }
+
+  #tell(): void {
+    this.metrics.auditLogAlarm.set(this.#alarm ? 1 : 0);
+    if (this.#alarm)
+      this.log.error('hosts have seen another audit log', {
+        remedy: auditLogAlarmWords(this.#alarm),
+      });
+    else this.log.info('the audit log is the one that hosts have seen again');
   }
 
   async #readNew(): Promise<void> {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { NodeReport } from '#contracts';
 import { Log } from '#observability';
+import { Metrics } from '../health/metrics.js';
 import { heapGrowthMiB } from '../testing/heap-growth.js';
 import {
   hostPolicy,
@@ -55,6 +56,7 @@ async function bytesOfReports(policies: number): Promise<number> {
       {} as SignedAuditLog,
       none,
       {} as Trust,
+      new Metrics(),
       new Log({ write: () => undefined }),
     );
     for (const sequence of [1, 2])

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { etcdKeys } from '#etcd';
 import { Log } from '#observability';
 import { SYSTEM } from '../auth/caller.js';
+import { Periodic } from '../health/periodic.decorator.js';
 import { Clock } from '../http/clock.js';
 import { Fleet } from '../store/fleet.js';
 import { toProblemError } from '../http/index.js';
@@ -21,8 +22,6 @@ const OVERLAP_MS = 15_000;
  */
 @Injectable()
 export class Endings {
-  #running = false;
-
   constructor(
     private readonly fleet: Fleet,
     private readonly suspensions: SuspensionService,
@@ -32,17 +31,13 @@ export class Endings {
   ) {}
 
   /** Ends what is due; what fails is tried again at the next call. */
+  @Periodic({ name: 'end-suspensions', everyMs: 1_000 })
   async run(): Promise<void> {
-    if (this.#running || this.fleet.state.revision === 0n) return;
-    this.#running = true;
-    try {
-      for (const id of this.#due('suspensions', earlierWhere(this.#lastEnd())))
-        await this.#end(id, () => this.suspensions.end(id, SYSTEM));
-      for (const id of this.#due('exceptions'))
-        await this.#end(id, () => this.exceptions.end(id, SYSTEM));
-    } finally {
-      this.#running = false;
-    }
+    if (this.fleet.state.revision === 0n) return;
+    for (const id of this.#due('suspensions', earlierWhere(this.#lastEnd())))
+      await this.#end(id, () => this.suspensions.end(id, SYSTEM));
+    for (const id of this.#due('exceptions'))
+      await this.#end(id, () => this.exceptions.end(id, SYSTEM));
   }
 
   #lastEnd(): number {

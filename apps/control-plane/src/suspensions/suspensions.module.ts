@@ -9,6 +9,5 @@ import { SuspensionService } from './suspension.service.js';
   imports: [PoliciesModule],
   controllers: [SuspensionController],
   providers: [SuspensionService, Endings],
-  exports: [Endings],
 })
 export class SuspensionsModule {}

@@ -399,3 +399,35 @@ describe('the audit log', () => {
       expect(actions).toContain(action);
   });
 });
+
+describe('the periodic tasks', () => {
+  it('all run, and say so in the metrics', async () => {
+    const ran = async (): Promise<readonly string[]> => {
+      const { text } = await rig.rest.get('/metrics');
+      const counts = text.matchAll(/^hostward_periodic_task_seconds_count\{task="([\w-]+)"\}/gm);
+      return [...counts].map(([, task]) => task ?? '').sort();
+    };
+    const all = [
+      'check-etcd-writes',
+      'compare-audit-log-heads',
+      'compare-stores',
+      'divide-hosts',
+      'end-clone-marks',
+      'end-suspensions',
+      'end-timed-access',
+      'find-alerts-of-replicas',
+      'find-restored-etcd',
+      'measure-fleet',
+      'publish-audit-log-head',
+      'record-refusals',
+      'renew-assignments',
+      'retry-alert-stores',
+      'retry-events',
+      'rotate-tls-ticket-keys',
+      'store-audit-log',
+      'sweep-etcd',
+    ];
+    await eventually('every task', async () => (await ran()).length === all.length, 60_000);
+    expect(await ran()).toEqual(all);
+  });
+});
