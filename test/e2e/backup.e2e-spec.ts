@@ -178,10 +178,11 @@ describe('a control plane that is backed up and restored', () => {
     const manifest = Buffer.from(bytes);
     const digit = manifest.indexOf('"sha256": "') + '"sha256": "'.length;
     manifest.writeUInt8(manifest.readUInt8(digit) === 0x30 ? 0x31 : 0x30, digit);
-    const attempt = (from: string, secret: string[] = [`--passphrase-file=${passphrase}`]) => {
-      const to = [`--data-dir=${at('elsewhere/cp')}`, `--etcd-dir=${at('elsewhere/etcd')}`];
-      return putBack([from, ...to, ...secret]);
-    };
+    const to = { dataDir: at('elsewhere/cp'), etcdDir: at('elsewhere/etcd') };
+    const attempt = (
+      from: string,
+      secret: { passphraseFile?: string } = { passphraseFile: passphrase },
+    ) => putBack(from, { ...to, ...secret });
     for (const [name, content, words] of [
       ['foreign', Buffer.from('no archive'), /foreign: is no backup of Hostward/],
       ['cut', bytes.subarray(0, Math.floor(bytes.length / 2)), /cut: is damaged/],
@@ -192,10 +193,8 @@ describe('a control plane that is backed up and restored', () => {
       await expect(attempt(at(name))).rejects.toThrow(words);
     }
     await expect(attempt(at('nowhere'))).rejects.toThrow('nowhere: there is no such file');
-    await expect(attempt(file, [`--passphrase-file=${at('wrong')}`])).rejects.toThrow(
-      'does not open',
-    );
-    await expect(attempt(file, [])).rejects.toThrow('passphrase is missing');
+    await expect(attempt(file, { passphraseFile: at('wrong') })).rejects.toThrow('does not open');
+    await expect(attempt(file, {})).rejects.toThrow('passphrase is missing');
     expect((await readdir(at('elsewhere')).catch(() => [])).length).toBe(0);
   });
 

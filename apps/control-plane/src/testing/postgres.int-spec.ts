@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { AUDIT_LOG_START, brokenAuditLogAt, verifyAuditLogHead, type AuditLogEntry } from '#bundle';
 import type { PostgresServer } from '#testing';
 import { backup } from '../commands/backup/backup.js';
-import { moveStore } from '../server/move-store.js';
+import { moveStore } from '../commands/move-store.js';
 import { eventually } from './eventually.js';
 import { Rig, blockPolicy } from './rig.js';
 import type { Rest } from './rest.js';
@@ -129,16 +129,16 @@ describe('a control plane whose store is moved into PostgreSQL', () => {
       const [before, alerts] = [await verified(moving.rest), await numbersOf(moving.rest)];
       await moving.stopControlPlane();
       await moving.usePostgres();
-      const args = ['--config', moving.configFile()];
+      const config = moving.configFile();
       const left = { alerts: 0, telemetryEvents: 0 };
       const all = { alerts: 4, telemetryEvents: 0, auditLog: expect.any(Number), left };
-      expect(await moveStore(args)).toEqual(all);
-      expect(await moveStore(args)).toEqual({ alerts: 0, telemetryEvents: 0, auditLog: 0, left });
+      expect(await moveStore(config)).toEqual(all);
+      expect(await moveStore(config)).toEqual({ alerts: 0, telemetryEvents: 0, auditLog: 0, left });
       await moving.startControlPlane();
       await moving.ready();
       expect((await verified(moving.rest)).slice(0, before.length)).toEqual(before);
       expect(await numbersOf(moving.rest)).toEqual(alerts);
-      const made = await backup([...args, '--out', `${moving.configFile()}.backup`]);
+      const made = await backup({ config, out: `${config}.backup` });
       expect(made.members.filter((member) => member.endsWith('.db'))).toEqual(['etcd.db']);
       expect(made.elsewhere.join()).toMatch(/database hostward of PostgreSQL at 127\.0\.0\.1:\d+/);
     } finally {
@@ -163,7 +163,7 @@ describe('a control plane whose store is moved into PostgreSQL', () => {
       await web.send(alertBatch('nc', 3, 3));
       await eventually('it is stored', stored(1));
       await moving.stopControlPlane();
-      const moved = await moveStore(['--config', moving.configFile()]);
+      const moved = await moveStore(moving.configFile());
       expect(moved).toMatchObject({ alerts: 3, left: { alerts: 2, telemetryEvents: 0 } });
       await moving.startControlPlane();
       await moving.ready();

@@ -28,7 +28,7 @@ it('a backup has keys that are links, and leaves out and names files whose names
   const strays = ['keys/root.json~', 'pki/.ca.pem.swp', 'pki/ca (copy).pem'];
   for (const stray of strays) writeFileSync(join(folder, stray), 'x');
   const out = join(folder, 'one.backup');
-  const { members, elsewhere } = await backup(['--config', rig.configFile(), '--out', out]);
+  const { members, elsewhere } = await backup({ config: rig.configFile(), out });
   expect(members).toContain('keys/online.key');
   expect(members.filter((member) => strays.includes(member))).toEqual([]);
   expect(elsewhere).toEqual(expect.arrayContaining(strays.map((stray) => join(folder, stray))));
@@ -38,8 +38,7 @@ describe('a restore', () => {
   let file: string;
   let alertsOf: string;
   const at = (name: string) => join(dirname(rig.files.configFile), 'restored', name);
-  const restored = (dataDir: string, etcdDir: string) =>
-    restore([file, `--data-dir=${dataDir}`, `--etcd-dir=${etcdDir}`]);
+  const restored = (dataDir: string, etcdDir: string) => restore(file, { dataDir, etcdDir });
   const idOf = async (folder: string) => {
     const store = new SqliteAlertStore(join(folder, 'alerts.db'), 10);
     try {
@@ -51,7 +50,7 @@ describe('a restore', () => {
   beforeAll(async () => {
     alertsOf = await idOf(dirname(rig.files.configFile));
     file = join(dirname(rig.files.configFile), 'to-restore.backup');
-    await backup(['--config', rig.configFile(), '--out', file]);
+    await backup({ config: rig.configFile(), out: file });
     mkdirSync(at('empty'), { recursive: true });
   });
 
@@ -87,7 +86,7 @@ it.each(['online@2026.key', 'online.key.new'])(
     writeFileSync(config, readFileSync(config, 'utf8').replace('keys/online.key', `keys/${name}`));
     symlinkSync(join(folder, 'online.key'), join(folder, 'keys', name));
     const out = join(folder, 'two.backup');
-    await expect(backup(['--config', config, '--out', out])).rejects.toThrow(
+    await expect(backup({ config, out })).rejects.toThrow(
       /keys.onlineKey.*must lie in .* under a name/,
     );
     expect(existsSync(out)).toBe(false);

@@ -17,7 +17,6 @@ import {
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pipeline } from 'node:stream/promises';
-import { parseArgs } from 'node:util';
 import { EtcdStore } from '#etcd';
 import { ConfigError, type ServerConfig } from '../../config/index.js';
 import { loadMaterial } from '../../config/material.js';
@@ -57,9 +56,16 @@ export interface BackupAnswer {
   readonly elsewhere: readonly string[];
 }
 
+/** What `backup` is told. */
+export interface BackupFlags {
+  readonly config: string;
+  readonly out: string;
+  readonly passphraseFile?: string;
+}
+
 /** Backs a control plane up while it serves: etcd at one revision, its stores, its keys as they lie. */
-export async function backup(args: readonly string[]): Promise<BackupAnswer> {
-  const { config, out } = options(args);
+export async function backup(flags: BackupFlags): Promise<BackupAnswer> {
+  const { config, out } = options(flags);
   if (existsSync(out))
     throw new BackupError(out, 'is there already', 'name another file: no backup is overwritten');
   // A name that nobody else gives a folder, since what a run that was killed left is removed.
@@ -104,17 +110,11 @@ async function make(config: ServerConfig, out: string, folder: string): Promise<
   };
 }
 
-function options(args: readonly string[]): { config: ServerConfig; out: string } {
-  const text = { type: 'string' } as const;
-  const { values } = parseArgs({
-    args: [...args],
-    options: { config: text, out: text, 'passphrase-file': text },
-  });
-  const { out, 'passphrase-file': passphraseFile } = values;
-  if (values.config === undefined)
-    throw new ConfigError('--config', 'missing', 'must name the configuration file');
-  if (out === undefined) throw new ConfigError('--out', 'missing', 'must name the file to write');
-  const config = readConfig(values.config);
+function options({ config: file, out, passphraseFile }: BackupFlags): {
+  config: ServerConfig;
+  out: string;
+} {
+  const config = readConfig(file);
   mustHoldKeys(config);
   const keys = {
     ...config.keys,

@@ -9,7 +9,6 @@ import {
   type Stats,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { loadSigner, type Restoration, type Signer } from '#bundle';
 import { makePrivateFolder } from '#files';
 import { ConfigError } from '../../config/index.js';
@@ -43,6 +42,16 @@ export interface RestoreAnswer extends Restoration {
   readonly etcd: Readonly<Record<string, string>>;
 }
 
+/** What `restore` is told, besides the backup. */
+export interface RestoreFlags {
+  readonly dataDir: string;
+  readonly etcdDir: string;
+  /** NAME=PEER-URL of each; without it one that is called `default`. */
+  readonly etcdMember?: readonly string[];
+  readonly passphraseFile?: string;
+  readonly redisPorts?: string;
+}
+
 interface Options {
   readonly file: string;
   readonly dataDir: string;
@@ -65,8 +74,8 @@ const REVISIONS_PER_MS = 10;
  * checked before, and appears at once at the end. etcd's revisions go on beyond all that hosts can have seen, so that
  * honest hosts follow. Throws BackupError or ConfigError; then nothing is there.
  */
-export async function restore(args: readonly string[]): Promise<RestoreAnswer> {
-  const options = readOptions(args);
+export async function restore(archive: string, flags: RestoreFlags): Promise<RestoreAnswer> {
+  const options = readOptions(archive, flags);
   const manifest = await manifestOf(options.file);
   mustBeFree('--data-dir', options.dataDir);
   mustBeFree('--etcd-dir', options.etcdDir);
@@ -107,35 +116,19 @@ function makeStaged(folder: string): void {
   }
 }
 
-function readOptions(args: readonly string[]): Options {
-  const text = { type: 'string' } as const;
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: {
-      'data-dir': text,
-      'etcd-dir': text,
-      'etcd-member': { type: 'string', multiple: true, default: ['default=http://localhost:2380'] },
-      'passphrase-file': text,
-      'redis-ports': text,
-    },
-  });
-  const [file] = positionals;
-  const { 'data-dir': dataDir, 'etcd-dir': etcdDir, 'passphrase-file': passphraseFile } = values;
-  if (file === undefined || positionals.length > 1)
-    throw new ConfigError('FILE', positionals.join(' ') || 'missing', 'must name one backup');
-  for (const [flag, value] of Object.entries({ '--data-dir': dataDir, '--etcd-dir': etcdDir }))
-    if (value === undefined) throw new ConfigError(flag, 'missing', 'must name a folder');
-  const members = values['etcd-member'].map(etcdMember);
+function readOptions(file: string, flags: RestoreFlags): Options {
+  const { dataDir, etcdDir, passphraseFile, redisPorts } = flags;
+  const { etcdMember: texts = ['default=http://localhost:2380'] } = flags;
+  const members = texts.map(etcdMember);
   if (new Set(members.map(({ name }) => name)).size < members.length)
-    throw new ConfigError('--etcd-member', values['etcd-member'].join(' '), 'names must differ');
+    throw new ConfigError('--etcd-member', texts.join(' '), 'names must differ');
   return {
     file: resolve(file),
-    dataDir: resolve(dataDir ?? ''),
-    etcdDir: resolve(etcdDir ?? ''),
+    dataDir: resolve(dataDir),
+    etcdDir: resolve(etcdDir),
     members,
     passphraseFile: passphraseFile && resolve(passphraseFile),
-    redisPorts: values['redis-ports'] && resolve(values['redis-ports']),
+    redisPorts: redisPorts && resolve(redisPorts),
   };
 }
 

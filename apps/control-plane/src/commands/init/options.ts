@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
 import { resolve } from 'node:path';
 import { ConfigError } from '../../config/index.js';
 
@@ -34,53 +34,85 @@ export interface InitOptions {
   readonly rotateChannelKeyKey?: boolean;
 }
 
-/** Reads the flags of `init`; throws ConfigError. */
+/** Flags of `init`, as commander has them. */
+export interface InitFlags {
+  readonly dataDir: string;
+  readonly listen: string;
+  readonly names: string;
+  readonly etcd: string;
+  readonly redis: string;
+  readonly redisEvents?: string;
+  readonly agentRedisHost?: string;
+  readonly leafHours?: string;
+  readonly etcdKey?: string;
+  readonly redisKey?: string;
+  readonly caCert?: string;
+  readonly caKey?: string;
+  readonly passphraseFile?: string;
+  readonly packages?: string;
+  readonly resetAdminToken?: boolean;
+  readonly adminTokenFile?: string;
+  readonly redisReplicas?: boolean;
+  readonly rotateChannelKeyKey?: boolean;
+}
+
+/** The subcommand `init` with its flags, and nothing that it does yet. */
+export function initCommand(): Command {
+  return new Command('init')
+    .description(
+      'Make keys, certificates and the configuration where they are missing. Prints a JSON object.',
+    )
+    .requiredOption('--data-dir <folder>', 'where everything of the control plane lies')
+    .option('--listen <host:port>', 'where the control plane listens', '127.0.0.1:7443')
+    .option('--names <a,b>', 'names of the control plane for others', 'localhost,127.0.0.1')
+    .option('--etcd <url>', 'where etcd listens', 'https://127.0.0.1:2379')
+    .option('--redis <host:port>', 'where Redis listens', '127.0.0.1:6379')
+    .option('--redis-events <host:port>', 'a second Redis, for events')
+    .option('--agent-redis-host <host>', 'where hosts find Redis')
+    .option('--redis-replicas', 'make password files for Redis replicas and Sentinels')
+    .option('--leaf-hours <hours>', 'life of certificates, at most 24')
+    .option('--etcd-key <file>', 'where etcd reads its key')
+    .option('--redis-key <file>', 'where Redis reads its key')
+    .option('--ca-cert <file>', 'certificate of your own authority')
+    .option('--ca-key <file>', 'key of your own authority')
+    .option('--passphrase-file <file>', 'encrypt the keys under this passphrase')
+    .option('--admin-token-file <file>', 'write the admin token there, not in the answer')
+    .option('--reset-admin-token', 'make the admin token anew')
+    .option('--packages <folder>', 'packages that hosts may fetch')
+    .option('--rotate-channel-key-key', 'wrap channel keys under a new key from the next start on');
+}
+
+/** Reads the flags of `init`. Throws ConfigError, and commander's error for a flag that it does not have. */
 export function parseInitOptions(args: readonly string[]): InitOptions {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      'data-dir': { type: 'string' },
-      listen: { type: 'string', default: '127.0.0.1:7443' },
-      names: { type: 'string', default: 'localhost,127.0.0.1' },
-      etcd: { type: 'string', default: 'https://127.0.0.1:2379' },
-      redis: { type: 'string', default: '127.0.0.1:6379' },
-      'redis-events': { type: 'string' },
-      'agent-redis-host': { type: 'string' },
-      'leaf-hours': { type: 'string' },
-      'etcd-key': { type: 'string' },
-      'redis-key': { type: 'string' },
-      'ca-cert': { type: 'string' },
-      'ca-key': { type: 'string' },
-      'passphrase-file': { type: 'string' },
-      packages: { type: 'string' },
-      'reset-admin-token': { type: 'boolean', default: false },
-      'admin-token-file': { type: 'string' },
-      'redis-replicas': { type: 'boolean', default: false },
-      'rotate-channel-key-key': { type: 'boolean', default: false },
-    },
-  });
-  const events = values['redis-events'];
-  const path = (flag: 'passphrase-file' | 'packages' | 'admin-token-file') =>
-    values[flag] === undefined ? undefined : resolve(values[flag]);
-  const dataDir = values['data-dir'];
-  if (dataDir === undefined) throw new ConfigError('--data-dir', 'missing', 'must name a folder');
+  return readInitOptions(
+    initCommand()
+      .exitOverride()
+      .parse([...args], { from: 'user' })
+      .opts(),
+  );
+}
+
+/** Reads what commander has parsed. Throws ConfigError. */
+export function readInitOptions(flags: InitFlags): InitOptions {
+  const path = (file: string | undefined) => (file === undefined ? undefined : resolve(file));
+  const { redisEvents } = flags;
   return {
-    dataDir: resolve(dataDir),
-    listen: hostPort('--listen', values.listen),
-    names: names(values.names),
-    etcd: values.etcd,
-    redis: hostPort('--redis', values.redis),
-    redisEvents: events === undefined ? undefined : hostPort('--redis-events', events),
-    agentRedisHost: values['agent-redis-host'],
-    leafHours: hours(values['leaf-hours']),
-    serverKeys: heldKeys(values['etcd-key'], values['redis-key']),
-    ca: ownAuthority(values['ca-cert'], values['ca-key']),
-    passphraseFile: path('passphrase-file'),
-    packagesDir: path('packages'),
-    resetAdminToken: values['reset-admin-token'],
-    adminTokenFile: path('admin-token-file'),
-    redisReplicas: values['redis-replicas'],
-    rotateChannelKeyKey: values['rotate-channel-key-key'],
+    dataDir: resolve(flags.dataDir),
+    listen: hostPort('--listen', flags.listen),
+    names: names(flags.names),
+    etcd: flags.etcd,
+    redis: hostPort('--redis', flags.redis),
+    redisEvents: redisEvents === undefined ? undefined : hostPort('--redis-events', redisEvents),
+    agentRedisHost: flags.agentRedisHost,
+    leafHours: hours(flags.leafHours),
+    serverKeys: heldKeys(flags.etcdKey, flags.redisKey),
+    ca: ownAuthority(flags.caCert, flags.caKey),
+    passphraseFile: path(flags.passphraseFile),
+    packagesDir: path(flags.packages),
+    resetAdminToken: flags.resetAdminToken ?? false,
+    adminTokenFile: path(flags.adminTokenFile),
+    redisReplicas: flags.redisReplicas ?? false,
+    rotateChannelKeyKey: flags.rotateChannelKeyKey ?? false,
   };
 }
 

@@ -21,7 +21,7 @@ import { isSealed } from '../../config/vault.js';
 import { init } from './init.js';
 import { layout, type Layout } from './layout.js';
 import { parseInitOptions } from './options.js';
-import { passphrase } from './passphrase.js';
+import { passphrase, type PassphraseFlags } from './passphrase.js';
 
 let folder: string;
 let files: Layout;
@@ -52,7 +52,8 @@ const isRoot = geteuid?.() === 0;
 const asRoot = isRoot ? it : it.skip;
 const SKIPPED = isRoot ? '' : ' (skipped: root alone can give a folder to another user)';
 const under = (file: string) => ['--passphrase-file', file];
-const command = (...flags: string[]) => passphrase(['--data-dir', files.dataDir, ...flags]);
+const command = (flags: Omit<PassphraseFlags, 'dataDir'> = {}) =>
+  passphrase({ dataDir: files.dataDir, ...flags });
 
 describe('the keys of a control plane under a passphrase', () => {
   it('are sealed from the beginning where init is given one, and it starts again by it', async () => {
@@ -88,7 +89,7 @@ describe('the keys of a control plane under a passphrase', () => {
       await start();
       chownSync(files.dataDir, 65_534, 65_534);
       const refused = /the data directory is .*data: belongs to user 65534, .*runuser -u NAME/;
-      expect(() => command('--new-passphrase-file', first)).toThrow(refused);
+      expect(() => command({ newPassphraseFile: first })).toThrow(refused);
       await expect(start()).rejects.toThrow(refused);
       expect(sealed()).toEqual([]);
     },
@@ -104,14 +105,17 @@ describe('the keys of a control plane under a passphrase', () => {
   it('are encrypted, put under another one and decrypted by a command, and stay the same keys', async () => {
     await start();
     const before = keyid();
-    expect(command('--new-passphrase-file', first)).toEqual({ encrypted: true, changed: 10 });
+    expect(command({ newPassphraseFile: first })).toEqual({ encrypted: true, changed: 10 });
     await start(...under(first));
     expect([sealed(), keyid()]).toEqual([secrets(), before]);
-    command(...under(first), '--new-passphrase-file', second);
+    command({ passphraseFile: first, newPassphraseFile: second });
     await expect(start(...under(first))).rejects.toThrow(/does not open/);
     await start(...under(second));
     expect(keyid()).toBe(before);
-    expect(command(...under(second), '--remove')).toEqual({ encrypted: false, changed: 10 });
+    expect(command({ passphraseFile: second, remove: true })).toEqual({
+      encrypted: false,
+      changed: 10,
+    });
     await start();
     expect([sealed(), keyid(), existsSync(files.vault)]).toEqual([[], before, false]);
   });
@@ -119,10 +123,10 @@ describe('the keys of a control plane under a passphrase', () => {
   it('are sealed by the command where it was broken off, and not used half in clear', async () => {
     await start();
     const clear = readFileSync(files.onlineKey, 'utf8');
-    command('--new-passphrase-file', first);
+    command({ newPassphraseFile: first });
     writeFileSync(files.onlineKey, clear);
     await expect(start(...under(first))).rejects.toThrow(/online\.key: lies in clear/);
-    expect(command(...under(first), '--new-passphrase-file', first).changed).toBe(1);
+    expect(command({ passphraseFile: first, newPassphraseFile: first }).changed).toBe(1);
     await start(...under(first));
     expect(sealed()).toEqual(secrets());
   });
@@ -141,7 +145,7 @@ describe('the keys of a control plane under a passphrase', () => {
     for (const text of ['one of a database', 'another one']) {
       writeFileSync(files.postgresqlPassword, `${text}\n`, { mode: 0o600 });
       expect(password).toThrow(/postgresql\.password: lies in clear.*`passphrase` again/);
-      expect(command(...under(first), '--new-passphrase-file', first).changed).toBe(1);
+      expect(command({ passphraseFile: first, newPassphraseFile: first }).changed).toBe(1);
       expect(sealed()).toContain(files.postgresqlPassword);
       expect(password()).toBe(text);
     }
@@ -184,9 +188,9 @@ describe('the keys of a control plane under a passphrase', () => {
     await start(...under(first));
     rmSync(files.vault);
     const lost = /vault\.json that belongs to it is missing.*restore it from a backup/;
-    expect(() => command('--new-passphrase-file', first)).toThrow(ConfigError);
-    expect(() => command('--new-passphrase-file', first)).toThrow(lost);
-    expect(() => command('--remove')).toThrow(lost);
+    expect(() => command({ newPassphraseFile: first })).toThrow(ConfigError);
+    expect(() => command({ newPassphraseFile: first })).toThrow(lost);
+    expect(() => command({ remove: true })).toThrow(lost);
     for (const path of [files.caKey, files.onlineKey]) rmSync(path);
     await expect(start(...under(first))).rejects.toThrow(lost);
     expect(existsSync(files.vault)).toBe(false);

@@ -1,5 +1,4 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { resolve } from 'node:path';
 import { ConfigError } from '../../config/index.js';
 import { checkNewPassphrase, findPassphrase } from '../../config/passphrase.js';
@@ -9,11 +8,15 @@ import { ownLayout, type Layout } from './layout.js';
 import { writePrivate } from '../../config/private-file.js';
 
 /** What `passphrase` is told. */
-interface PassphraseOptions {
-  readonly files: Layout;
+export interface PassphraseFlags {
+  readonly dataDir: string;
   readonly passphraseFile?: string;
   readonly newPassphraseFile?: string;
-  readonly remove: boolean;
+  readonly remove?: boolean;
+}
+
+interface PassphraseOptions extends Omit<PassphraseFlags, 'dataDir'> {
+  readonly files: Layout;
 }
 
 /** What `passphrase` answers: how many secret files it has sealed or opened. */
@@ -26,8 +29,8 @@ export interface PassphraseAnswer {
  * Sets, changes or takes away the passphrase of a data directory, whose control plane must not run. It may be broken
  * off at any point and run again. Throws ConfigError.
  */
-export function passphrase(args: readonly string[]): PassphraseAnswer {
-  const options = parse(args);
+export function passphrase({ dataDir, ...flags }: PassphraseFlags): PassphraseAnswer {
+  const options = { files: ownLayout(resolve(dataDir)), ...flags };
   if (!existsSync(options.files.onlineKey))
     throw new ConfigError('--data-dir', options.files.dataDir, 'holds no keys of a control plane');
   return options.remove ? remove(options) : set(options);
@@ -88,24 +91,4 @@ function rewrite(files: Layout, from: SecretFiles, to: SecretFiles, sealed: bool
     .filter((path) => isSealed(readFileSync(path, 'utf8')) === sealed);
   for (const path of found) to.write(path, from.readAny(path));
   return found.length;
-}
-
-function parse(args: readonly string[]): PassphraseOptions {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      'data-dir': { type: 'string' },
-      'passphrase-file': { type: 'string' },
-      'new-passphrase-file': { type: 'string' },
-      remove: { type: 'boolean', default: false },
-    },
-  });
-  const dataDir = values['data-dir'];
-  if (dataDir === undefined) throw new ConfigError('--data-dir', 'missing', 'must name a folder');
-  return {
-    files: ownLayout(resolve(dataDir)),
-    passphraseFile: values['passphrase-file'],
-    newPassphraseFile: values['new-passphrase-file'],
-    remove: values.remove,
-  };
 }

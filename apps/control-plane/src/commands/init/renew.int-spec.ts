@@ -22,19 +22,18 @@ afterEach(() => {
 
 const after = (hours: number) =>
   jest.useFakeTimers({ now: Date.now() + hours * HOUR_MS, advanceTimers: true });
-const config = () => ['--config', made.configFile];
 
 describe('the renewal of certificates', () => {
   it('leaves alone what is in the first half of its life', async () => {
-    expect(await renew(config())).toEqual({ renewed: [] });
+    expect(await renew(made.configFile)).toEqual({ renewed: [] });
     after(11);
-    expect(await renew(config())).toEqual({ renewed: [] });
+    expect(await renew(made.configFile)).toEqual({ renewed: [] });
   });
 
   it('makes all anew in the second half, for the same names and by the same authorities', async () => {
     const before = new X509Certificate(readFileSync(made.etcd.cert));
     after(13);
-    const { renewed } = await renew(config());
+    const { renewed } = await renew(made.configFile);
     const names = ['control-plane', 'redis', 'client', 'etcd', 'etcd-client'];
     expect(renewed).toEqual(names.map((name) => join(folder, 'pki', `${name}.pem`)));
     const now = new X509Certificate(readFileSync(made.etcd.cert));
@@ -45,15 +44,17 @@ describe('the renewal of certificates', () => {
 
   it('makes all anew that was made while the clock was ahead, and counts only later', async () => {
     after(48);
-    await renew(config());
+    await renew(made.configFile);
     jest.useRealTimers();
-    expect((await renew(config())).renewed).toHaveLength(5);
-    expect(await renew(config())).toEqual({ renewed: [] });
+    expect((await renew(made.configFile)).renewed).toHaveLength(5);
+    expect(await renew(made.configFile)).toEqual({ renewed: [] });
   });
 
   it('is not for what up runs, whose keys lie in memory', async () => {
     const text = readFileSync(made.configFile, 'utf8');
     writeFileSync(made.configFile, text.replace(made.redis.key, '/proc/self/fd/4'));
-    await expect(renew(config())).rejects.toThrow('redis.server.key is /proc/self/fd/4: must be');
+    await expect(renew(made.configFile)).rejects.toThrow(
+      'redis.server.key is /proc/self/fd/4: must be',
+    );
   });
 });

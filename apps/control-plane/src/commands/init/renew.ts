@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util';
 import { fingerprint } from '#pki';
 import { Authorities } from '../../certificates/authorities.js';
 import { ConfigError } from '../../config/index.js';
@@ -18,11 +17,8 @@ export interface RenewAnswer {
  * Makes certificates of the data directory anew where half of their life is over, for the names that the configuration
  * advertises. Whoever uses them takes them in by itself. Throws ConfigError.
  */
-export async function renew(args: readonly string[]): Promise<RenewAnswer> {
-  const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } });
-  if (values.config === undefined)
-    throw new ConfigError('--config', 'missing', 'must name the configuration file');
-  const { dataDir, keys, advertised, redis } = readConfig(values.config);
+export async function renew(file: string): Promise<RenewAnswer> {
+  const { dataDir, keys, advertised, redis } = readConfig(file);
   const files = ownLayout(dataDir);
   if (redis.server && redis.server.key !== files.redis.key)
     throw new ConfigError(

@@ -26,10 +26,11 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true }));
 
-const at = (name: string, ...more: string[]) => ['--data-dir', join(root, name), ...more];
-const start = (name: string, ...more: string[]) => init(parseInitOptions(at(name, ...more)));
+const at = (name: string) => join(root, name);
+const start = (name: string, ...more: string[]) =>
+  init(parseInitOptions(['--data-dir', at(name), ...more]));
 const file = (name: string, path: string) => readFileSync(join(root, name, path), 'utf8');
-const share = (to: string) => shareKeys(at('first', '--to', to));
+const share = (to: string) => shareKeys(at('first'), to);
 
 describe('the keys of a further control plane', () => {
   it('are those of the first one, but for the root key, and it makes certificates of its own', async () => {
@@ -97,8 +98,7 @@ describe('the keys of a further control plane', () => {
     await start('first');
     const request = requestKeys(at('second'));
     await expect(share('nonsense')).rejects.toThrow(/--to is nonsense: cannot be used/);
-    await expect(shareKeys(at('nowhere', '--to', request))).rejects.toThrow(/holds no keys/);
-    await expect(shareKeys(at('first'))).rejects.toThrow(/--to is missing/);
+    await expect(shareKeys(at('nowhere'), request)).rejects.toThrow(/holds no keys/);
     await expect(takeKeys(at('nowhere'), '')).rejects.toThrow(/request-keys: run it first/);
     for (const path of ['keys/../../x', '/etc/x', 'keys/root.key', 'pki/redis.key']) {
       const stranger = Buffer.from(JSON.stringify({ 'keys/root.json': '{}', [path]: 'x' }));

@@ -1,6 +1,5 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import {
   generateSealingKey,
   openReplicaKeys,
@@ -24,8 +23,8 @@ type Shared = Readonly<Record<string, string>>;
  * Makes the key to which another control plane seals the keys for this one, and answers its public part. It is used once.
  * Throws ConfigError where there are keys already.
  */
-export function requestKeys(args: readonly string[]): string {
-  const { files } = parse(args);
+export function requestKeys(dataDir: string): string {
+  const files = layoutOf(dataDir);
   const kept = readIfThere(files.replicaKey);
   if (kept !== undefined) return (JSON.parse(kept) as SealingKey).sealingKey;
   refuseKeys(files);
@@ -36,9 +35,8 @@ export function requestKeys(args: readonly string[]): string {
 }
 
 /** The keys that another control plane has to have too, as they lie, sealed to what it answered to `requestKeys`. */
-export async function shareKeys(args: readonly string[]): Promise<string> {
-  const { files, to } = parse(args);
-  if (to === undefined) throw new ConfigError('--to', 'missing', 'must be what request-keys says');
+export async function shareKeys(dataDir: string, to: string): Promise<string> {
+  const files = layoutOf(dataDir);
   const paths = ['keys', 'pki'].flatMap((folder) => namesIn(join(files.dataDir, folder), folder));
   const shared = paths.filter((path) => SHARED.test(path));
   if (!shared.includes(ROOT))
@@ -49,8 +47,8 @@ export async function shareKeys(args: readonly string[]): Promise<string> {
 }
 
 /** Puts them into a data directory that has none. Throws ConfigError. */
-export async function takeKeys(args: readonly string[], sealed: string): Promise<void> {
-  const { files } = parse(args);
+export async function takeKeys(dataDir: string, sealed: string): Promise<void> {
+  const files = layoutOf(dataDir);
   refuseKeys(files);
   const kept = readIfThere(files.replicaKey);
   if (kept === undefined)
@@ -93,12 +91,6 @@ async function believed<T>(field: string, value: string, act: () => T | Promise<
   }
 }
 
-function parse(args: readonly string[]): { readonly files: Layout; readonly to?: string } {
-  const { values } = parseArgs({
-    args: [...args],
-    options: { 'data-dir': { type: 'string' }, to: { type: 'string' } },
-  });
-  const dataDir = values['data-dir'];
-  if (dataDir === undefined) throw new ConfigError('--data-dir', 'missing', 'must name a folder');
-  return { files: ownLayout(resolve(dataDir)), to: values.to };
+function layoutOf(dataDir: string): Layout {
+  return ownLayout(resolve(dataDir));
 }

@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { connectRedis } from '#redis';
 import { ConfigError } from '../config/config-error.js';
 import { loadMaterial } from '../config/material.js';
@@ -14,28 +13,19 @@ const LOOK_MS = 200;
 export type FollowAnswer = Readonly<Record<string, string>>;
 
 /**
- * Has every Redis of the machine `--at` follow the one of the configuration's `redis.host` on the same port, and waits
+ * Has every Redis of the machine `at` follow the one of the configuration's `redis.host` on the same port, and waits
  * until it does. Once, before the first Sentinel: from then on that says who follows whom. Throws ConfigError.
  */
-export async function followRedis(args: readonly string[]): Promise<FollowAnswer> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: { config: { type: 'string' }, at: { type: 'string' } },
-  });
-  if (values.config === undefined)
-    throw new ConfigError('--config', 'missing', 'must name the configuration file');
-  if (values.at === undefined)
-    throw new ConfigError('--at', 'missing', 'must be the address of the Redis that is to follow');
-  const config = readConfig(values.config);
+export async function followRedis(file: string, at: string): Promise<FollowAnswer> {
+  const config = readConfig(file);
   const { redis } = config;
   const { tls, password } = loadMaterial(config).redis;
   const login = { username: redis.username, password, tls, commandTimeoutMs: COMMAND_MS };
   const followed: Record<string, string> = {};
   for (const { host, port } of [redis, ...(redis.events ? [redis.events] : [])]) {
-    if (values.at === host)
-      throw new ConfigError('--at', host, 'is redis.host, which cannot follow');
-    await follow({ ...login, host: values.at, port }, { host, port });
-    followed[`${values.at}:${port}`] = `${host}:${port}`;
+    if (at === host) throw new ConfigError('--at', host, 'is redis.host, which cannot follow');
+    await follow({ ...login, host: at, port }, { host, port });
+    followed[`${at}:${port}`] = `${host}:${port}`;
   }
   return followed;
 }

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import type { SignedDocument } from '#bundle';
 import type { Alert, AlertBatch } from '#contracts';
 import { ConfigError } from '../config/index.js';
@@ -8,7 +7,7 @@ import { loadMaterial } from '../config/material.js';
 import { readConfig } from '../config/read-config.js';
 import type { AlertStore } from '../alerts/alert.store.js';
 import type { AuditLogStore } from '../store/audit-log.store.js';
-import { openFiles, openStores, type Stores } from './stores.js';
+import { openFiles, openStores, type Stores } from '../server/stores.js';
 
 const AT_ONCE = 500;
 
@@ -33,11 +32,8 @@ interface Moved {
  * control plane is stopped. What is there already is left, so that it may be run again. Throws ConfigError where there
  * is nothing to move, or to move to, and where the database has the audit log of another fleet.
  */
-export async function moveStore(args: readonly string[]): Promise<MoveAnswer> {
-  const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } });
-  if (values.config === undefined)
-    throw new ConfigError('--config', 'missing', 'must name the configuration file');
-  const config = readConfig(values.config);
+export async function moveStore(file: string): Promise<MoveAnswer> {
+  const config = readConfig(file);
   if (!config.store.postgresql)
     throw new ConfigError('store.postgresql', 'missing', 'must say where to move to');
   if (!existsSync(join(config.dataDir, 'audit-log.db')))

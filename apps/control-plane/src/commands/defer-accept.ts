@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util';
 import { describeError } from '#observability';
 import { deferAccept } from '#redis';
 import { ConfigError } from '../config/config-error.js';
@@ -14,11 +13,9 @@ export interface DeferAcceptAnswer {
 
 /**
  * Has connections to a Redis that runs come to it with their first bytes, as `up` does with its own; a unit calls it at
- * each start. Where the kernel does not allow it, Redis goes on as it is. Throws ConfigError for a wrong command line.
+ * each start. Where the kernel does not allow it, Redis goes on as it is. Throws ConfigError for what is no process id.
  */
-export async function deferRedisAccept(args: readonly string[]): Promise<DeferAcceptAnswer> {
-  const { values } = parseArgs({ args: [...args], options: { pid: { type: 'string' } } });
-  const pid = values.pid ?? 'missing';
+export async function deferRedisAccept(pid: string): Promise<DeferAcceptAnswer> {
   if (!/^[1-9]\d{0,9}$/.test(pid))
     throw new ConfigError('--pid', pid, 'must be the process id of a Redis');
   try {
