@@ -23,9 +23,11 @@ export interface ServerOptions extends HttpOptions {
 type Parts = Omit<AppParts, 'tls'>;
 
 /**
- * The running control plane. Its parts start and end by Nest's hooks: in `onModuleInit` each begins to listen to others,
- * in `onApplicationBootstrap` the watch on etcd and the periodic tasks begin, in `onModuleDestroy` intake ends, and in
- * `onApplicationShutdown`, after the last request, each part finishes what it has begun.
+ * The running control plane. Its parts start and end by Nest's hooks:
+ * - `onModuleInit`: each begins to listen to others.
+ * - `onApplicationBootstrap`: the watch on etcd and the periodic tasks start.
+ * - `onModuleDestroy`: intake ends.
+ * - `onApplicationShutdown`, after the last request: each finishes its work.
  */
 export class ControlPlane {
   private constructor(
