@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "actor.h"
+#include "cgroup.h"
 #include "clean.h"
 #include "file.h"
 

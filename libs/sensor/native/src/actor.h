@@ -37,15 +37,4 @@ void hw_actor_read(int64_t pid, struct hw_actor *ret);
 
 void hw_actor_write(struct hw_json *j, const struct hw_actor *a);
 
-/* cgroup.c */
-
-/* The path of a cgroup below the root of its tree, by its id; empty when it is gone. */
-void hw_cgroup_path(uint64_t id, char *ret, size_t size);
-
-/* The id of the container that a cgroup is of: the last 64 hex digits in its path; empty where it has none. */
-void hw_container_of(const char *cgroup, char ret[65]);
-
-/* Whether a process is of a system unit, by its cgroup: a user cannot move a process into one. */
-bool hw_in_unit(int64_t pid, const char *unit);
-
 #endif

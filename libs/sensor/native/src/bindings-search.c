@@ -9,7 +9,7 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 
-#include "bindings.h"
+#include "bindings-search.h"
 #include "clean.h"
 #include "clock.h"
 #include "log.h"

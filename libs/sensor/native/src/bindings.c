@@ -6,7 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bindings-search.h"
 #include "bindings.h"
+#include "bpf-open-files.h"
+#include "bpf-syscall.h"
 #include "clean.h"
 #include "log.h"
 

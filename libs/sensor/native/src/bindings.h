@@ -11,24 +11,8 @@
  * other names; what they allow, and lists of what is allowed, are not.
  */
 
-/* bindings-search.c: goes through the local filesystems where rules of the table may match, for a bounded time. */
-struct hw_bindings_search {
-        uint64_t entries; /* looked at */
-        bool partial; /* the time was up */
-        char stopped_at[256]; /* then: in this directory */
-        int error; /* the first that kept it from looking at a file */
-};
-
-/* A file with several names, `fd` for looking only and not the handler's; its path, and where the walk over that ends. */
-typedef void (*hw_bindings_handler)(int fd, const char *path, const struct hw_tbl_walk *walk, void *userdata);
-/* Paths begin at `root`. 0, -ENOMEM, or -EBADMSG for a table that hw_tbl_check() would not have passed. */
-int hw_bindings_search(const char *root, struct hw_slice table, hw_bindings_handler handler, void *userdata,
-                       struct hw_bindings_search *ret);
-/* Where the walk over a path ends. False: no rule refuses or watches anything there. */
-bool hw_bindings_walk(struct hw_slice table, const char *path, struct hw_tbl_walk *ret);
-
 /*
- * bindings.c: fills the map. What cannot be bound is logged, for the rule set in force kept in by_path_alone too, and is no
+ * Fills the map. What cannot be bound is logged, for the rule set in force kept in by_path_alone too, and is no
  * reason to do without the rules.
  *
  * For a rule set that will take the place of that of `old`, which may be `b` itself. What was bound for that one stays

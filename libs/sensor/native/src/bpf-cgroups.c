@@ -7,7 +7,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "bpf.h"
+#include "bpf-cgroups.h"
+#include "bpf-syscall.h"
 #include "clean.h"
 
 int hw_bpf_cgroups(void) {

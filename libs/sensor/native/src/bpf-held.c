@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 
 #include "bpf-held.h"
+#include "bpf-open-files.h"
 #include "clean.h"
 #include "clock.h"
 #include "log.h"

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bpf.h"
+#include "bpf-loaded.h"
+#include "bpf-programs.h"
+#include "bpf-syscall.h"
 #include "clean.h"
 #include "hostward-bpf.h"
 #include "hostward-build.h" /* made by the Makefile: HW_BPF_BUILD */

@@ -2,7 +2,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bpf.h"
+#include "bpf-loss.h"
+#include "bpf-syscall.h"
 #include "clean.h"
 #include "hostward-bpf.h"
 

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bpf.h"
+#include "bpf-mounts.h"
+#include "bpf-syscall.h"
 #include "clean.h"
 #include "file.h"
 #include "hostward-bpf.h"

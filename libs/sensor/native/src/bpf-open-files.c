@@ -3,7 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "bpf.h"
+#include "bpf-open-files.h"
+#include "bpf-syscall.h"
 #include "clean.h"
 #include "clock.h"
 

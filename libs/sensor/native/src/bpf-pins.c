@@ -6,7 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bpf.h"
+#include "bpf-loaded.h"
+#include "bpf-pins.h"
+#include "bpf-syscall.h"
 #include "clean.h"
 #include "hostward-build.h" /* made by the Makefile: HW_BPF_BUILD */
 #include "log.h"

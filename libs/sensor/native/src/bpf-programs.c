@@ -9,8 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bpf-cgroups.h"
 #include "bpf-lsm.h"
-#include "bpf.h"
+#include "bpf-programs.h"
+#include "bpf-syscall.h"
 #include "clean.h"
 #include "hostward-bpf.h"
 #include "hostward.skel.h"

@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bpf.h"
+#include "bpf-record.h"
+#include "cgroup.h"
 #include "clean.h"
 #include "clock.h"
 #include "hostward-bpf.h"

@@ -7,7 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "bpf.h"
+#include "bpf-record.h"
+#include "bpf-ring.h"
 #include "clean.h"
 #include "file.h"
 #include "hostward-bpf.h"

@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "bpf.h"
+#include "bpf-syscall.h"
 
 static int call(enum bpf_cmd command, union bpf_attr *attr) {
         long r = syscall(SYS_bpf, command, attr, sizeof *attr);

@@ -2,7 +2,9 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "bpf.h"
+#include "bpf-record.h"
+#include "bpf-ring.h"
+#include "bpf-throttle.h"
 #include "clean.h"
 #include "clock.h"
 #include "hostward-bpf.h"

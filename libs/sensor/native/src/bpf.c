@@ -8,6 +8,15 @@
 #include <unistd.h>
 
 #include "bindings.h"
+#include "bpf-cgroups.h"
+#include "bpf-loaded.h"
+#include "bpf-loss.h"
+#include "bpf-mounts.h"
+#include "bpf-pins.h"
+#include "bpf-programs.h"
+#include "bpf-ring.h"
+#include "bpf-syscall.h"
+#include "bpf-throttle.h"
 #include "bpf.h"
 #include "clean.h"
 #include "clock.h"

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "actor.h"
+#include "cgroup.h"
 #include "clean.h"
 #include "file.h"
 

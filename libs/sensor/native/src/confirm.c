@@ -8,10 +8,14 @@
 #include <unistd.h>
 
 #include "actor.h"
+#include "cgroup.h"
 #include "clean.h"
 #include "clock.h"
-#include "daemon.h"
+#include "confirm.h"
+#include "devices.h"
+#include "enforce.h"
 #include "file.h"
+#include "jobs.h"
 #include "log.h"
 #include "recompile.h"
 #include "restore.h"

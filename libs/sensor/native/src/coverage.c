@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "actor.h"
+#include "cgroup.h"
 #include "clean.h"
 #include "coverage.h"
 #include "file.h"

@@ -5,7 +5,8 @@
 
 #include "clean.h"
 #include "clock.h"
-#include "daemon.h"
+#include "devices.h"
+#include "enforce.h"
 #include "log.h"
 
 #define DRIFT "USB: "

@@ -7,13 +7,20 @@
 #include <unistd.h>
 
 #include "boots.h"
+#include "bpf-cgroups.h"
+#include "bpf-pins.h"
 #include "clean.h"
 #include "clock.h"
-#include "daemon.h"
+#include "devices.h"
+#include "enforce.h"
 #include "file.h"
+#include "jobs.h"
 #include "log.h"
 #include "notify.h"
 #include "restore.h"
+#include "suspend.h"
+#include "swap-files.h"
+#include "units.h"
 
 #define NOT_LOADED "load-failed"
 #define NOT_READ_BACK "read-back-failed"

@@ -6,11 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bpf-loaded.h"
 #include "bpf.h"
 #include "clean.h"
 #include "explain.h"
-#include "hostward-table.h"
 #include "hostward-table-check.h"
+#include "hostward-table.h"
 #include "json-read.h"
 #include "json.h"
 #include "snapshot.h"

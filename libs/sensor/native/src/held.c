@@ -13,9 +13,11 @@
 #include <unistd.h>
 
 #include "bpf-held.h"
+#include "bpf-syscall.h"
 #include "clean.h"
 #include "clock.h"
-#include "daemon.h"
+#include "held.h"
+#include "jobs.h"
 #include "log.h"
 
 #define TOLD_MAX 20

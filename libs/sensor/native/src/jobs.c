@@ -7,10 +7,15 @@
 
 #include "clean.h"
 #include "clock.h"
-#include "daemon.h"
+#include "enforce.h"
+#include "held.h"
+#include "jobs.h"
 #include "log.h"
 #include "recompile.h"
+#include "state.h"
+#include "suspend.h"
 #include "trust.h"
+#include "units.h"
 
 /* The daemon goes on answering while the compiler and the prober work; whoever asked gets the answer at the end. */
 

@@ -5,8 +5,13 @@
 
 #include "clean.h"
 #include "clock.h"
-#include "daemon.h"
+#include "confirm.h"
+#include "jobs.h"
 #include "log.h"
+#include "messages.h"
+#include "state.h"
+#include "suspend.h"
+#include "units.h"
 
 #define SUSPEND_MAX_MS (7ull * 24 * 3600 * 1000)
 

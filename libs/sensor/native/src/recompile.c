@@ -6,12 +6,14 @@
 
 #include "clean.h"
 #include "clock.h"
+#include "context.h"
+#include "enforce.h"
 #include "file.h"
+#include "jobs.h"
 #include "links.h"
 #include "log.h"
 #include "recompile.h"
 #include "restore.h"
-#include "context.h"
 
 #define PAUSE_MS 30000
 #define PAUSE_AFTER_FAILURE_MS 300000

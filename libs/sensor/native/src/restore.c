@@ -5,10 +5,12 @@
 
 #include "clean.h"
 #include "clock.h"
+#include "confirm.h"
 #include "daemon.h"
 #include "file.h"
 #include "log.h"
 #include "restore.h"
+#include "suspend.h"
 
 int hw_snapshot_take_previous(int dirfd) {
         int r = hw_link_atomic(dirfd, HW_SNAPSHOT_PREVIOUS, HW_SNAPSHOT);

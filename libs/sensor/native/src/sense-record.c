@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bpf-record.h"
 #include "clean.h"
 #include "hostward-table.h"
+#include "sense-record.h"
 #include "sense.h"
 
 static void put_address(const struct hw_telemetry_event *o, struct hw_audit_record *r) {

@@ -4,10 +4,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bpf-loss.h"
 #include "bpf-lsm.h"
+#include "bpf-mounts.h"
+#include "bpf-programs.h"
 #include "clean.h"
 #include "log.h"
 #include "notify.h"
+#include "sense-record.h"
 #include "sense.h"
 #include "sense.skel.h" /* made by bpftool from bpf/sense.bpf.c */
 

@@ -35,7 +35,4 @@ void hw_sense_count(struct hw_sense *s);
 void hw_sense_close(struct hw_sense *s);
 const char *hw_sense_name(unsigned int class);
 
-/* sense-record.c: false when the bytes are no telemetry event. `actor` is what `ret` will point to. */
-bool hw_sense_record(struct hw_slice data, struct hw_actor *actor, struct hw_audit_record *ret);
-
 #endif

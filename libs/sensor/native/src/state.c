@@ -5,10 +5,13 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "bpf-loss.h"
 #include "clock.h"
-#include "daemon.h"
+#include "devices.h"
 #include "file.h"
+#include "held.h"
 #include "json.h"
+#include "state.h"
 
 static void put_assignment_version(struct hw_json *j, const char *key, const struct hw_assignment_version *o) {
         if (!hw_assignment_version_is_set(o))

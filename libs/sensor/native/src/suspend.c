@@ -4,8 +4,11 @@
 #include "boots.h"
 #include "clean.h"
 #include "clock.h"
-#include "daemon.h"
+#include "confirm.h"
+#include "enforce.h"
+#include "jobs.h"
 #include "log.h"
+#include "suspend.h"
 
 #define SAVE_SEEN_MS 60000
 

@@ -6,10 +6,13 @@
 
 #include "clean.h"
 #include "clock.h"
-#include "daemon.h"
+#include "confirm.h"
+#include "enforce.h"
 #include "file.h"
 #include "log.h"
 #include "recompile.h"
+#include "suspend.h"
+#include "swap-files.h"
 
 /* What a swap replaces, and what its files are called until it is done. */
 static const char *const replaced[][2] = { { HW_SNAPSHOT, HW_SNAPSHOT ".old" }, { HW_MEMORY, HW_MEMORY ".old" } };

@@ -2,10 +2,11 @@
 /* The daemon's part in drop-ins: what is told of them, and that systemd reads them. */
 #include <string.h>
 
-#include "daemon.h"
 #include "dropin.h"
+#include "enforce.h"
 #include "log.h"
 #include "systemd.h"
+#include "units.h"
 
 #define DRIFT "drop-in of "
 #define FAILED "drop-in-failed"

@@ -10,7 +10,7 @@
 #include "clean.h"
 #include "file.h"
 #include "log.h"
-#include "usb.h"
+#include "usb-files.h"
 
 #define FILE_NAME "usb"
 #define FILE_BYTES_MAX (1u << 16)

@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "bpf.h"
+#include "bpf-mounts.h"
 #include "clean.h"
-#include "usb.h"
+#include "usb-spare.h"
 
 #define DEPTH_MAX 8 /* of devices that are made of others */
 #define ROUTE_GATEWAY 2u

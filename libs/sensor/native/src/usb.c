@@ -15,6 +15,8 @@
 #include "file.h"
 #include "log.h"
 #include "notify.h"
+#include "usb-files.h"
+#include "usb-spare.h"
 #include "usb.h"
 
 #define KERNEL_GROUP 1u

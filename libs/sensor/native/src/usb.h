@@ -60,17 +60,4 @@ void hw_usb_settle(struct hw_usb *u, const struct hw_usb_rules *rules, enum hw_m
 /* Gives back what a daemon that runs no more left taken; a negative errno where not everything could be. */
 int hw_usb_release(const char *sysfs, const char *state_dir);
 
-/* usb-spare.c: why the host would be lost without a device; NULL where it would not. */
-const char *hw_usb_needed(const char *sysfs, const char *place);
-
-#define HW_USB_MODULE "usbcore"
-
-/* usb-files.c: attributes of sysfs, and what must outlive the daemon. */
-/* A file of a device, a controller or, for those to come, the module; a descriptor, or a negative errno. */
-int hw_usb_open(const struct hw_usb *u, const char *name, const char *attribute, int flags);
-int hw_usb_attribute(const struct hw_usb *u, const char *name, const char *attribute, char *ret, size_t size);
-void hw_usb_load(struct hw_usb *u);
-void hw_usb_save(struct hw_usb *u);
-struct hw_usb_device *hw_usb_add(struct hw_usb *u, const char *place, const char *number);
-
 #endif

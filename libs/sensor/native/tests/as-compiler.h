@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "file.h"
+#include "jobs.h"
 #include "lives.h"
 #include "recompile.h"
 #include "samples.h"

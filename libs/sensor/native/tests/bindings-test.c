@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bindings-search.h"
 #include "bindings.h"
 #include "table-cases.h"
 

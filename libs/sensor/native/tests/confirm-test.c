@@ -8,8 +8,11 @@
 
 #include "check.h"
 #include "clock.h"
+#include "confirm.h"
 #include "daemon.h"
+#include "enforce.h"
 #include "samples.h"
+#include "suspend.h"
 
 /* Commit-confirm and break-glass as the daemon runs them; the test makes the denials and the passing of time. */
 

@@ -10,7 +10,11 @@
 #include "clean.h"
 #include "clock.h"
 #include "fake-host.h"
+#include "held.h"
+#include "jobs.h"
+#include "messages.h"
 #include "samples.h"
+#include "state.h"
 
 /* What the daemon does while all that is open on the host is looked at. */
 

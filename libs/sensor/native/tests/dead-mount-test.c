@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bindings-search.h"
 #include "bindings.h"
 #include "clock.h"
 #include "dead-mount.h"

@@ -7,11 +7,17 @@
 
 #include "clean.h"
 #include "clock.h"
+#include "confirm.h"
+#include "devices.h"
+#include "enforce.h"
 #include "fake-host.h"
 #include "file.h"
+#include "jobs.h"
 #include "kernel-file.h"
 #include "recompile.h"
 #include "samples.h"
+#include "state.h"
+#include "suspend.h"
 
 /* What the daemon says of the kernel when a load fails: never that what was read back before is in force. */
 

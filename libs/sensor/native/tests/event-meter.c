@@ -21,6 +21,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bpf-cgroups.h"
+#include "bpf-ring.h"
+#include "bpf-syscall.h"
 #include "bpf.h"
 #include "clean.h"
 #include "clock.h"

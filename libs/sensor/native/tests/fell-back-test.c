@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE
 #include "as-compiler.h"
+#include "suspend.h"
 
 /*
  * What becomes of an assignment whose rule set cut the agent off: the rules stay out, and a suspension and what is to be

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE
 #include "as-compiler.h"
+#include "suspend.h"
 
 /* What an assignment says of a suspension where its rule set cannot be put in force. */
 

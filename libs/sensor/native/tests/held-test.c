@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "bpf-held.h"
+#include "bpf-open-files.h"
 #include "check.h"
 #include "clean.h"
 #include "clock.h"

@@ -5,7 +5,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "enforce.h"
 #include "fake-host.h"
+#include "jobs.h"
 #include "samples.h"
 
 /* What takes longer than one turn of the loop, and when it is ended. */

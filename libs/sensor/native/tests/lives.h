@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef HOSTWARD_LIVES_H
 #define HOSTWARD_LIVES_H
+#include "confirm.h"
+#include "enforce.h"
 #include "fake-host.h"
 
 /* A daemon that dies and lives again on one fake host: what a kill -9 leaves is the folder. */

@@ -8,11 +8,14 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "confirm.h"
 #include "early.h"
+#include "enforce.h"
 #include "file.h"
 #include "lives.h"
 #include "recompile.h"
 #include "samples.h"
+#include "suspend.h"
 
 /*
  * Snapshot and memory are two files: whatever could not be written, and wherever the daemon died, what is in force at the

@@ -6,6 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bpf-loaded.h"
+#include "bpf-pins.h"
+#include "bpf-programs.h"
+#include "bpf-syscall.h"
 #include "bpf.h"
 #include "check.h"
 #include "clean.h"

@@ -4,10 +4,12 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "enforce.h"
 #include "file.h"
 #include "lives.h"
 #include "recompile.h"
 #include "samples.h"
+#include "suspend.h"
 
 /* Which envelope belongs to the table in force: the one by which an exception in it ends without anybody's asking. */
 

@@ -3,7 +3,11 @@
 #include <linux/bpf.h>
 #include <stddef.h>
 
+#include "bpf-record.h"
+#include "bpf-ring.h"
+#include "bpf-throttle.h"
 #include "bpf.h"
+#include "cgroup.h"
 #include "check.h"
 #include "clean.h"
 #include "clock.h"

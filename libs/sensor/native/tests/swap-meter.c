@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bpf-programs.h"
+#include "bpf-syscall.h"
 #include "bpf.h"
 #include "clean.h"
 #include "file.h"

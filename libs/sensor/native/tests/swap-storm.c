@@ -21,6 +21,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bpf-loss.h"
+#include "bpf-ring.h"
 #include "bpf.h"
 #include "clean.h"
 #include "clock.h"

@@ -5,6 +5,7 @@
 
 #include "check.h"
 #include "events.h"
+#include "sense-record.h"
 #include "sense.h"
 
 /* What the daemon makes of the records of the programs that watch. */

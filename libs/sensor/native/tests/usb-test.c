@@ -8,6 +8,7 @@
 #include "check.h"
 #include "clean.h"
 #include "file.h"
+#include "usb-spare.h"
 #include "usb.h"
 
 /* What rules say of USB devices, and what is done to a bus, here a folder in the place of sysfs. */
