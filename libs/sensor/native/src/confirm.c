@@ -35,8 +35,8 @@ void hw_confirm_wait(struct hw_memory *m) {
 
 void hw_confirm_begin(struct hw_daemon *d) {
         hw_confirm_wait(&d->memory);
-        d->swapped_at = hw_now_ms();
-        d->confirm_at = d->swapped_at + d->options->confirm_ms;
+        d->timers.swapped_at = hw_now_ms();
+        d->timers.confirm_at = d->timers.swapped_at + d->options->confirm_ms;
 }
 
 /* The last known good. Where there was none the table that was taken back is still here, and can be loaded again. */
@@ -75,8 +75,8 @@ static uint64_t started_at(pid_t pid) {
  * under the rule set shows that it lets the agent through.
  */
 static bool must_start_anew(const struct hw_daemon *d, pid_t pid) {
-        return d->table->overrides && d->swapped_at && hw_memory_mode(&d->memory) == HW_MODE_ENFORCE &&
-               started_at(pid) < d->swapped_at;
+        return d->table->overrides && d->timers.swapped_at && hw_memory_mode(&d->memory) == HW_MODE_ENFORCE &&
+               started_at(pid) < d->timers.swapped_at;
 }
 
 int hw_confirm_accept(struct hw_daemon *d, pid_t pid, const struct hw_assignment_version *assignment_version) {
@@ -84,8 +84,8 @@ int hw_confirm_accept(struct hw_daemon *d, pid_t pid, const struct hw_assignment
                 return -ESTALE;
         if (d->memory.confirm == HW_CONFIRM_DONE || d->memory.confirm == HW_CONFIRM_FELL_BACK) {
                 /* Confirmed in an earlier boot, and again: under these rules this boot has led to the control plane too. */
-                if (hw_memory_mode(&d->memory) == HW_MODE_ENFORCE && d->healthy_at != UINT64_MAX)
-                        d->healthy_at = hw_now_ms();
+                if (hw_memory_mode(&d->memory) == HW_MODE_ENFORCE && d->timers.healthy_at != UINT64_MAX)
+                        d->timers.healthy_at = hw_now_ms();
                 return 0;
         }
         if (must_start_anew(d, pid))
@@ -98,10 +98,10 @@ int hw_confirm_accept(struct hw_daemon *d, pid_t pid, const struct hw_assignment
                 d->memory.rejected_digest[0] = 0; /* loaded again at the console, it lets the agent through */
                 d->memory.rejected_effect = 0;
         }
-        if (strcmp(d->outcome.code, EXCEPTION_ENDED) == 0)
+        if (strcmp(d->jobs.outcome.code, EXCEPTION_ENDED) == 0)
                 hw_outcome_set(d, true, "", "%s", "");
-        d->confirm_at = UINT64_MAX;
-        d->healthy_at = hw_now_ms(); /* this boot counts as healthy */
+        d->timers.confirm_at = UINT64_MAX;
+        d->timers.healthy_at = hw_now_ms(); /* this boot counts as healthy */
         return hw_memory_store(d);
 }
 
@@ -137,7 +137,7 @@ void hw_confirm_evidence(struct hw_daemon *d, const struct hw_audit_record *reco
         if (d->memory.confirm == HW_CONFIRM_UNCONFIRMED) {
                 d->memory.confirm = HW_CONFIRM_WAITING;
                 d->memory.confirm_since = hw_wall_ms();
-                d->confirm_at = hw_now_ms() + d->options->confirm_ms;
+                d->timers.confirm_at = hw_now_ms() + d->options->confirm_ms;
         }
         d->memory.evidence = true;
         hw_warn("the agent or the sensor was denied something operation=%s name=%s", record->operation, record->name);
@@ -181,7 +181,7 @@ static void fall_back(struct hw_daemon *d, struct hw_table *good) {
         hw_events_add_own(&d->events, "fallback", NULL,
                           good ? "the agent was cut off by a denial: the last known good is in force again"
                                : "the agent was cut off by a denial: nothing is blocked until the next rule set");
-        if (hw_enforce_load(d, good ? bad : NULL, "fallback") == 0 || d->outcome.ok)
+        if (hw_enforce_load(d, good ? bad : NULL, "fallback") == 0 || d->jobs.outcome.ok)
                 hw_outcome_set(d, false, "fell-back", "rule set %.64s cut the agent off and was taken back",
                                d->memory.rejected_digest);
         if (good) {
@@ -210,7 +210,7 @@ static bool may_come_back(struct hw_daemon *d, const struct hw_table *good) {
 }
 
 void hw_confirm_expired(struct hw_daemon *d) {
-        d->confirm_at = UINT64_MAX;
+        d->timers.confirm_at = UINT64_MAX;
         if (d->memory.confirm != HW_CONFIRM_WAITING || !d->table)
                 return;
         if (d->memory.evidence && hw_memory_mode(&d->memory) == HW_MODE_ENFORCE) {

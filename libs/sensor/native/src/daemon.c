@@ -116,7 +116,7 @@ static void on_record(const struct hw_audit_record *record, void *userdata) {
         const bool in_force = d->table && (!record->bpf || record->in_force);
 
         /* A probe announces its pid before it acts: read the announcements first. */
-        if (d->prober.pid > 0 && strcmp(record->comm, HW_PROBE_COMM) == 0)
+        if (d->jobs.prober.pid > 0 && strcmp(record->comm, HW_PROBE_COMM) == 0)
                 hw_jobs_prober_announced(d);
         if (hw_probe_is_ours((pid_t)record->pid, record->comm))
                 return;
@@ -125,8 +125,8 @@ static void on_record(const struct hw_audit_record *record, void *userdata) {
         else
                 hw_confirm_evidence(d, record);
         hw_events_add_record(&d->events, record, in_force ? d->table->assignment_version.generation : 0);
-        if (record->bpf && d->quiet_at == UINT64_MAX)
-                d->quiet_at = hw_now_ms() + QUIET_MS; /* until then its like may be suppressed */
+        if (record->bpf && d->timers.quiet_at == UINT64_MAX)
+                d->timers.quiet_at = hw_now_ms() + QUIET_MS; /* until then its like may be suppressed */
 }
 
 static void on_telemetry_event(const struct hw_audit_record *record, void *userdata) {
@@ -151,10 +151,10 @@ static void read_bpf(struct hw_daemon *d) {
 }
 
 static void tell_suppressed(struct hw_daemon *d, uint64_t now) {
-        d->quiet_at = UINT64_MAX;
+        d->timers.quiet_at = UINT64_MAX;
         if (hw_bpf_tell_suppressed(&d->bpf, d->table ? d->table->subjects : NULL, d->table ? d->table->n_subjects : 0,
                                    false))
-                d->quiet_at = now + QUIET_MS;
+                d->timers.quiet_at = now + QUIET_MS;
 }
 
 static void tell_lost(struct hw_daemon *d) {
@@ -220,7 +220,7 @@ static int start(struct hw_daemon *d) {
         hw_enforce_start(d);
         hw_devices_settle(d);
         if (d->memory.confirm == HW_CONFIRM_WAITING)
-                d->confirm_at = hw_now_ms() + d->options->confirm_ms;
+                d->timers.confirm_at = hw_now_ms() + d->options->confirm_ms;
         hw_cover(d);
         d->server.epoll_fd = d->epoll_fd;
         d->server.frame_ms = d->options->frame_ms;
@@ -260,7 +260,7 @@ static void tell_mounts(struct hw_daemon *d) {
 
 static void on_mounts(struct hw_daemon *d) {
         tell_mounts(d);
-        d->bind_at = HW_MIN(d->bind_at, hw_now_ms() + BIND_AFTER_MOUNT_MS);
+        d->timers.bind_at = HW_MIN(d->timers.bind_at, hw_now_ms() + BIND_AFTER_MOUNT_MS);
 }
 
 static void on_devices(struct hw_daemon *d) {
@@ -269,7 +269,7 @@ static void on_devices(struct hw_daemon *d) {
 }
 
 static void bind_again(struct hw_daemon *d, uint64_t now) {
-        d->bind_at = now + BIND_MS;
+        d->timers.bind_at = now + BIND_MS;
         if (d->bpf_ok && d->bpf.shift)
                 hw_bindings_after(&d->bpf, d->table->bpf);
 }
@@ -291,9 +291,9 @@ static void on_ready(struct hw_daemon *d, uint64_t source, uint32_t what) {
                 on_devices(d);
         else if (source == HW_ON_SENSE)
                 hw_sense_read(&d->sense);
-        else if (source == HW_ON_COMPILE && d->compile.fd >= 0)
+        else if (source == HW_ON_COMPILE && d->jobs.compile.fd >= 0)
                 hw_jobs_compile_ready(d);
-        else if (source == HW_ON_PROBER && d->prober.pid > 0)
+        else if (source == HW_ON_PROBER && d->jobs.prober.pid > 0)
                 hw_jobs_prober_ready(d);
         else if (source == HW_ON_HELD && d->walk)
                 hw_cover_walked(d);
@@ -302,7 +302,7 @@ static void on_ready(struct hw_daemon *d, uint64_t source, uint32_t what) {
 }
 
 static void check_periodically(struct hw_daemon *d, uint64_t now) {
-        d->check_at = now + d->options->check_ms;
+        d->timers.check_at = now + d->options->check_ms;
         tell_lost(d);
         hw_sense_count(&d->sense);
         if (d->unkept)
@@ -312,9 +312,9 @@ static void check_periodically(struct hw_daemon *d, uint64_t now) {
         hw_devices_settle(d);
         hw_recompile_keep_later(d);
         hw_recompile_check(d);
-        if (now < d->coverage_at)
+        if (now < d->timers.coverage_at)
                 return;
-        d->coverage_at = now + COVERAGE_MS;
+        d->timers.coverage_at = now + COVERAGE_MS;
         hw_cover(d);
         if (d->table && d->apparmor)
                 hw_profiles_retire(d->options->securityfs, d->table);
@@ -323,33 +323,33 @@ static void check_periodically(struct hw_daemon *d, uint64_t now) {
 static void run_timers(struct hw_daemon *d) {
         uint64_t now = hw_now_ms();
 
-        if (now >= d->watchdog_at) {
+        if (now >= d->timers.watchdog_at) {
                 hw_notify("WATCHDOG=1");
-                d->watchdog_at = now + hw_watchdog_ms();
+                d->timers.watchdog_at = now + hw_watchdog_ms();
         }
-        if (d->compile.fd >= 0 && now >= d->compile.deadline)
+        if (d->jobs.compile.fd >= 0 && now >= d->jobs.compile.deadline)
                 hw_jobs_compile_expired(d);
         hw_prober_reap();
-        if (d->prober.pid > 0 && now >= d->prober.deadline)
+        if (d->jobs.prober.pid > 0 && now >= d->jobs.prober.deadline)
                 hw_jobs_prober_expired(d);
         if (d->walk && now >= d->walk->deadline)
                 hw_cover_expired(d);
-        if (now >= d->confirm_at) {
+        if (now >= d->timers.confirm_at) {
                 read_audit(d); /* a denial that waits there decides */
                 read_bpf(d);
                 hw_confirm_expired(d);
         }
-        if (now >= d->healthy_at) {
-                d->healthy_at = UINT64_MAX;
+        if (now >= d->timers.healthy_at) {
+                d->timers.healthy_at = UINT64_MAX;
                 hw_boots_healthy(d->state_fd);
         }
-        if (now >= d->quiet_at)
+        if (now >= d->timers.quiet_at)
                 tell_suppressed(d, now);
         hw_suspend_check(d);
         sense(d);
-        if (now >= d->check_at)
+        if (now >= d->timers.check_at)
                 check_periodically(d, now);
-        if (now >= d->bind_at)
+        if (now >= d->timers.bind_at)
                 bind_again(d, now);
 }
 
@@ -358,16 +358,16 @@ static int next_timeout(struct hw_daemon *d, uint64_t server_at) {
         uint64_t now = hw_now_ms(), at = server_at, wall = hw_wall_ms();
         const struct hw_suspension *s = &d->memory.suspension;
 
-        at = HW_MIN(at, d->check_at);
-        at = HW_MIN(at, d->bind_at);
-        at = HW_MIN(at, d->confirm_at);
-        at = HW_MIN(at, d->healthy_at);
-        at = HW_MIN(at, d->quiet_at);
-        at = HW_MIN(at, d->watchdog_at);
-        if (d->compile.fd >= 0)
-                at = HW_MIN(at, d->compile.deadline);
-        if (d->prober.pid > 0)
-                at = HW_MIN(at, d->prober.deadline);
+        at = HW_MIN(at, d->timers.check_at);
+        at = HW_MIN(at, d->timers.bind_at);
+        at = HW_MIN(at, d->timers.confirm_at);
+        at = HW_MIN(at, d->timers.healthy_at);
+        at = HW_MIN(at, d->timers.quiet_at);
+        at = HW_MIN(at, d->timers.watchdog_at);
+        if (d->jobs.compile.fd >= 0)
+                at = HW_MIN(at, d->jobs.compile.deadline);
+        if (d->jobs.prober.pid > 0)
+                at = HW_MIN(at, d->jobs.prober.deadline);
         if (d->walk)
                 at = HW_MIN(at, d->walk->deadline);
         if (s->active && s->until > wall)
@@ -393,17 +393,17 @@ static void loop(struct hw_daemon *d) {
 
 static void finish(struct hw_daemon *d) {
         hw_server_close(&d->server);
-        hw_compile_stop(&d->compile);
-        hw_prober_stop(&d->prober);
+        hw_compile_stop(&d->jobs.compile);
+        hw_prober_stop(&d->jobs.prober);
         hw_audit_close(&d->audit);
         hw_sense_close(&d->sense);
         hw_usb_close(&d->usb);
         hw_events_free(&d->events);
         hw_events_free(&d->telemetry_events);
         hw_profile_set_free(&d->profiles);
-        for (size_t i = 0; i < d->n_queue; i++)
-                hw_buffer_free(&d->queue[i].envelope);
-        hw_buffer_free(&d->job.envelope);
+        for (size_t i = 0; i < d->jobs.n_waiting; i++)
+                hw_buffer_free(&d->jobs.waiting[i].envelope);
+        hw_buffer_free(&d->jobs.running.envelope);
         hw_buffer_free(&d->envelope);
         (void)hw_table_free(d->table);
         free(d->answers);
@@ -421,14 +421,20 @@ int hw_daemon_run(const struct hw_options *options) {
 
         d = (struct hw_daemon){
                 .options = options, .state_fd = -1, .epoll_fd = -1, .signal_fd = -1, .revision_fd = -1,
-                .compile.fd = -1, .compile_ms = options->compile_ms, .prober.fd = -1, .audit = { .fd = -1, .control_fd = -1 }, .events.dirfd = -1,
-                .usb.events = -1,
+                .audit = { .fd = -1, .control_fd = -1 }, .events.dirfd = -1, .usb.events = -1,
                 .server = { .listen_fd = -1, .handle = hw_messages_handle, .userdata = &d, .events = &d.events,
                             .telemetry_events = &d.telemetry_events },
-                .confirm_at = UINT64_MAX, .watchdog_at = hw_watchdog_ms() ? 0 : UINT64_MAX,
-                .healthy_at = hw_now_ms() + HEALTHY_MS, .quiet_at = hw_now_ms(), .check_at = hw_now_ms() + options->check_ms,
                 .held_loads = UINT64_MAX, .told_loads = UINT64_MAX, .cut_loads = UINT64_MAX,
-                .bind_at = hw_now_ms() + BIND_AFTER_MOUNT_MS, /* early boot, or an earlier life, may have missed some */
+                .jobs = { .compile.fd = -1, .compile_ms = options->compile_ms, .prober.fd = -1 },
+                .timers = {
+                        .confirm_at = UINT64_MAX,
+                        .watchdog_at = hw_watchdog_ms() ? 0 : UINT64_MAX,
+                        .healthy_at = hw_now_ms() + HEALTHY_MS,
+                        .quiet_at = hw_now_ms(),
+                        .check_at = hw_now_ms() + options->check_ms,
+                        /* early boot, or an earlier life, may have missed some */
+                        .bind_at = hw_now_ms() + BIND_AFTER_MOUNT_MS,
+                },
         };
         (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
         hw_label_exempt_self();

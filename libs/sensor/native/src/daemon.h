@@ -47,6 +47,27 @@ struct hw_outcome {
         char code[64], message[512];
 };
 
+/* What is done, what waits, and how it ended. */
+struct hw_jobs {
+        struct hw_job running, waiting[HW_JOBS_MAX];
+        size_t n_waiting;
+        struct hw_compile compile;
+        uint64_t compile_ms; /* that the next compilation may take */
+        struct hw_prober prober;
+        struct hw_outcome outcome;
+};
+
+/* Times of the monotonic clock, in ms. */
+struct hw_timers {
+        /* Deadlines, UINT64_MAX when not set. */
+        uint64_t bind_at, confirm_at, check_at, coverage_at, healthy_at, quiet_at, watchdog_at, saved_at, looked_at;
+        uint64_t swapped_at;   /* the last swap; 0: none in this life */
+        uint64_t recompile_at; /* not before */
+        uint64_t held_at;      /* likewise, of a look at what all processes have open */
+        uint64_t reload_at;    /* likewise, of what could not be read back after a load */
+        uint64_t reload_pause; /* between tries of that */
+};
+
 struct hw_held_walk;
 
 /*
@@ -59,9 +80,6 @@ struct hw_daemon {
         bool apparmor, bpf_lsm, compiled_for_bpf, stop;
 
         struct hw_server server;
-        struct hw_compile compile;
-        uint64_t compile_ms; /* that the next compilation may take */
-        struct hw_prober prober;
         struct hw_audit audit;
         struct hw_bpf bpf;
         struct hw_events events, telemetry_events; /* apart, so that watching takes no room of denials */
@@ -76,12 +94,10 @@ struct hw_daemon {
         struct hw_coverage coverage;
         uint64_t held_loads; /* `loads` when all processes were looked at for what is open from before a rule */
         uint64_t told_loads, cut_loads; /* and when it was told what was found, and that not all was looked at */
-        uint64_t held_at; /* monotonic: not before, after that */
         size_t held; /* processes that have */
         struct hw_held_walk *walk; /* that looks now; NULL: none */
         struct hw_drift drift[HW_DRIFT_MAX]; /* oldest first */
         size_t n_drift;
-        struct hw_outcome outcome;
         bool stands_in; /* the table, for a snapshot that could not be read: that one is not known to be good */
         bool unkept; /* memory is not on disk: it could not be written, and is tried again */
         bool loaded; /* what memory asks for is in the kernel as far as we know */
@@ -90,16 +106,9 @@ struct hw_daemon {
         uint64_t context, compiled_beside; /* hash of the host that the table, the compilation saw; 0: unknown */
         uint64_t links_tried; /* links unlike those of the table, for which it was compiled anew; 0: for none */
 
-        struct hw_job job, queue[HW_JOBS_MAX];
-        size_t n_queue;
-
-        uint64_t swapped_at; /* monotonic, of the last swap; 0: none in this life */
-        uint64_t recompile_at; /* monotonic: not before */
-        uint64_t reload_at, reload_pause; /* likewise, of what could not be read back after a load; ms between tries */
         struct hw_buffer envelope; /* of the table in force, while there is no room for it on disk */
-        /* Monotonic deadlines, UINT64_MAX when not set. */
-        uint64_t bind_at, confirm_at, check_at, coverage_at, healthy_at, quiet_at, watchdog_at, saved_at,
-                looked_at;
+        struct hw_jobs jobs;
+        struct hw_timers timers;
 };
 
 int hw_daemon_run(const struct hw_options *options);

@@ -31,13 +31,13 @@
 void hw_outcome_set(struct hw_daemon *d, bool ok, const char *code, const char *format, ...) {
         va_list ap;
 
-        d->outcome = (struct hw_outcome){ .ok = ok };
-        (void)snprintf(d->outcome.code, sizeof d->outcome.code, "%s", code);
+        d->jobs.outcome = (struct hw_outcome){ .ok = ok };
+        (void)snprintf(d->jobs.outcome.code, sizeof d->jobs.outcome.code, "%s", code);
         va_start(ap, format);
-        (void)vsnprintf(d->outcome.message, sizeof d->outcome.message, format, ap);
+        (void)vsnprintf(d->jobs.outcome.message, sizeof d->jobs.outcome.message, format, ap);
         va_end(ap);
         if (!ok)
-                hw_error("a rule set is not enforced as it should be code=%s message=%s", code, d->outcome.message);
+                hw_error("a rule set is not enforced as it should be code=%s message=%s", code, d->jobs.outcome.message);
 }
 
 int hw_memory_store(struct hw_daemon *d) {
@@ -135,7 +135,7 @@ static void distrust(struct hw_daemon *d) {
 }
 
 bool hw_enforce_is_refused(const struct hw_daemon *d) {
-        return strcmp(d->outcome.code, NOT_LOADED) == 0 || strcmp(d->outcome.code, NOT_READ_BACK) == 0;
+        return strcmp(d->jobs.outcome.code, NOT_LOADED) == 0 || strcmp(d->jobs.outcome.code, NOT_READ_BACK) == 0;
 }
 
 int hw_enforce_load(struct hw_daemon *d, const struct hw_table *before, const char *what) {
@@ -193,7 +193,7 @@ int hw_enforce_swap(struct hw_daemon *d, struct hw_table *t) {
         d->stands_in = false;
         d->loads++;
         if (d->memory.confirm == HW_CONFIRM_WAITING)
-                d->confirm_at = hw_now_ms() + d->options->confirm_ms; /* loading is not the agent's time */
+                d->timers.confirm_at = hw_now_ms() + d->options->confirm_ms; /* loading is not the agent's time */
         before = d->table;
         d->table = fresh;
         fresh = NULL;
@@ -292,12 +292,12 @@ static void check_bpf(struct hw_daemon *d) {
 static bool may_load_again(struct hw_daemon *d) {
         const uint64_t now = hw_now_ms();
 
-        if (strcmp(d->outcome.code, NOT_LOADED) == 0)
+        if (strcmp(d->jobs.outcome.code, NOT_LOADED) == 0)
                 return true;
-        if (now < d->reload_at)
+        if (now < d->timers.reload_at)
                 return false;
-        d->reload_pause = HW_MIN(HW_MAX(d->reload_pause * 2, RELOAD_PAUSE_MS), RELOAD_PAUSE_MAX_MS);
-        d->reload_at = now + d->reload_pause;
+        d->timers.reload_pause = HW_MIN(HW_MAX(d->timers.reload_pause * 2, RELOAD_PAUSE_MS), RELOAD_PAUSE_MAX_MS);
+        d->timers.reload_at = now + d->timers.reload_pause;
         return true;
 }
 
@@ -314,7 +314,7 @@ static void load_again(struct hw_daemon *d) {
 
 /* Told, not put back: it is the whole machine's, and whoever did it meant other profiles than ours. */
 static void check_mode(struct hw_daemon *d) {
-        const bool was = strcmp(d->outcome.code, LETS_PASS) == 0;
+        const bool was = strcmp(d->jobs.outcome.code, LETS_PASS) == 0;
         char mode[32], what[sizeof d->drift[0].what];
 
         if (hw_apparmor_lets_pass(d->options->sysfs, mode) == was)
@@ -345,7 +345,7 @@ void hw_enforce_check(struct hw_daemon *d) {
                 hw_units_check(d);
         }
         if (r == 0 && !hw_enforce_is_refused(d)) {
-                d->reload_pause = 0;
+                d->timers.reload_pause = 0;
                 check_mode(d);
         }
         else if (r == 0 || r == -ESTALE)
@@ -354,7 +354,7 @@ void hw_enforce_check(struct hw_daemon *d) {
 
 /* Told until the next start; where it is damaged, the last known good is the snapshot from then on. */
 static void tell_unread(struct hw_daemon *d, bool damaged) {
-        if (d->outcome.ok)
+        if (d->jobs.outcome.ok)
                 hw_outcome_set(d, false, damaged ? "snapshot-damaged" : "snapshot-unreadable",
                                "the snapshot cannot be read; %s",
                                d->table ? "the last known good is in force" : "nor can the last known good");
@@ -387,7 +387,7 @@ void hw_enforce_start(struct hw_daemon *d) {
         d->table = restored.table;
         d->stands_in = restored.unread || restored.damaged;
         if (restored.changed) {
-                d->swapped_at = hw_now_ms(); /* maybe: an agent of before shows nothing of what it is denied */
+                d->timers.swapped_at = hw_now_ms(); /* maybe: an agent of before shows nothing of what it is denied */
                 if (!restored.memory_unread)
                         (void)hw_memory_store(d);
         }

@@ -50,7 +50,7 @@ static void tell(struct hw_daemon *d) {
 static void tell_cut(struct hw_daemon *d, int r) {
         char info[256];
 
-        d->held_at = hw_now_ms() + AGAIN_MS;
+        d->timers.held_at = hw_now_ms() + AGAIN_MS;
         if (d->cut_loads == d->loads)
                 return;
         d->cut_loads = d->loads;
@@ -143,7 +143,7 @@ void hw_cover(struct hw_daemon *d) {
 
         count(d);
         /* What is not open from before a rule never will be: so until the next one is loaded nobody need look again. */
-        if (!hw_daemon_uses_bpf(d) || d->walk || (!is_new && d->held == 0) || (is_cut && hw_now_ms() < d->held_at))
+        if (!hw_daemon_uses_bpf(d) || d->walk || (!is_new && d->held == 0) || (is_cut && hw_now_ms() < d->timers.held_at))
                 return;
         look(d);
 }
@@ -160,7 +160,7 @@ void hw_cover_walked(struct hw_daemon *d) {
         r = hw_held_walk_end(d->walk, &held);
         d->walk = NULL;
         if (is_of_before) {
-                d->held_at = 0; /* what held it up has let go */
+                d->timers.held_at = 0; /* what held it up has let go */
                 hw_cover(d);
         } else
                 seen(d, r);

@@ -27,30 +27,30 @@
 static void start_next(struct hw_daemon *d);
 
 static void end_job(struct hw_daemon *d) {
-        hw_buffer_free(&d->job.envelope);
-        d->job = (struct hw_job){ 0 };
+        hw_buffer_free(&d->jobs.running.envelope);
+        d->jobs.running = (struct hw_job){ 0 };
         (void)malloc_trim(0); /* a rule set and the one before were in memory, in many pieces */
         start_next(d);
 }
 
 static void refuse(struct hw_daemon *d, const char *code, const char *message) {
-        struct hw_client *client = hw_server_find(&d->server, d->job.client);
+        struct hw_client *client = hw_server_find(&d->server, d->jobs.running.client);
 
         hw_warn("an envelope was refused code=%s message=%s", code, message);
         if (client)
-                hw_client_error(client, d->job.request, code, message);
-        if (d->job.kind == HW_JOB_RECOMPILE)
+                hw_client_error(client, d->jobs.running.request, code, message);
+        if (d->jobs.running.kind == HW_JOB_RECOMPILE)
                 hw_recompile_ended(d, false);
         end_job(d);
 }
 
 static void answer_state(struct hw_daemon *d) {
-        struct hw_client *client = hw_server_find(&d->server, d->job.client);
+        struct hw_client *client = hw_server_find(&d->server, d->jobs.running.client);
 
         if (client) {
-                size_t begun = hw_frame_begin(&client->out, d->job.kind == HW_JOB_APPLY ? HW_MSG_APPLIED
+                size_t begun = hw_frame_begin(&client->out, d->jobs.running.kind == HW_JOB_APPLY ? HW_MSG_APPLIED
                                                                                         : HW_MSG_STATUS_OK,
-                                              d->job.request);
+                                              d->jobs.running.request);
                 _cleanup_buffer_ struct hw_buffer json = { 0 };
 
                 hw_state_write(d, &json);
@@ -62,12 +62,12 @@ static void answer_state(struct hw_daemon *d) {
 }
 
 void hw_jobs_covered(struct hw_daemon *d) {
-        if (d->job.covers)
+        if (d->jobs.running.covers)
                 answer_state(d);
 }
 
 static void cover(struct hw_daemon *d) {
-        d->job.covers = true;
+        d->jobs.running.covers = true;
         hw_cover(d);
         if (!d->walk)
                 hw_jobs_covered(d);
@@ -82,13 +82,13 @@ static void probe(struct hw_daemon *d) {
                 cover(d);
                 return;
         }
-        r = hw_prober_start(&d->prober, d->table, d->options->probe_ms);
-        d->prober.loads = d->loads;
+        r = hw_prober_start(&d->jobs.prober, d->table, d->options->probe_ms);
+        d->jobs.prober.loads = d->loads;
         if (r == 0)
-                r = hw_daemon_watch(d, d->prober.fd, HW_ON_PROBER, EPOLLIN);
+                r = hw_daemon_watch(d, d->jobs.prober.fd, HW_ON_PROBER, EPOLLIN);
         if (r < 0) {
                 hw_warn("the probes cannot be run error=%s", strerror(-r));
-                hw_prober_stop(&d->prober);
+                hw_prober_stop(&d->jobs.prober);
                 cover(d);
         }
 }
@@ -96,31 +96,31 @@ static void probe(struct hw_daemon *d) {
 static void probed(struct hw_daemon *d) {
         free(d->answers);
         /* A fallback or a suspension may have loaded something else meanwhile: then these answers are about another. */
-        d->answers = d->table && d->prober.loads == d->loads ? d->prober.answers : NULL;
+        d->answers = d->table && d->jobs.prober.loads == d->loads ? d->jobs.prober.answers : NULL;
         if (d->answers)
-                d->prober.answers = NULL;
-        hw_prober_stop(&d->prober);
+                d->jobs.prober.answers = NULL;
+        hw_prober_stop(&d->jobs.prober);
         cover(d);
 }
 
 void hw_jobs_prober_ready(struct hw_daemon *d) {
-        if (hw_prober_read(&d->prober) == 1)
+        if (hw_prober_read(&d->jobs.prober) == 1)
                 probed(d);
 }
 
 void hw_jobs_prober_announced(struct hw_daemon *d) {
-        (void)hw_prober_read(&d->prober);
+        (void)hw_prober_read(&d->jobs.prober);
 }
 
 void hw_jobs_prober_settle(struct hw_daemon *d) {
-        if (d->prober.pid == 0 && d->prober.answers)
+        if (d->jobs.prober.pid == 0 && d->jobs.prober.answers)
                 probed(d);
 }
 
 void hw_jobs_prober_expired(struct hw_daemon *d) {
-        const struct hw_prober *p = &d->prober;
+        const struct hw_prober *p = &d->jobs.prober;
 
-        hw_prober_expire(&d->prober);
+        hw_prober_expire(&d->jobs.prober);
         if (d->table && p->loads == d->loads && p->answered < p->n)
                 hw_warn("a probe did not come to an end in time, it and those behind it say nothing path=%s probes=%zu",
                         d->table->probes[p->answered].path, p->n - p->answered);
@@ -131,34 +131,34 @@ static void compile(struct hw_daemon *d) {
         struct hw_slice envelope;
         int r;
 
-        if (d->job.kind == HW_JOB_RECOMPILE && !hw_recompile_read(d, &d->job.envelope)) {
+        if (d->jobs.running.kind == HW_JOB_RECOMPILE && !hw_recompile_read(d, &d->jobs.running.envelope)) {
                 end_job(d);
                 return;
         }
-        envelope = (struct hw_slice){ d->job.envelope.data, d->job.envelope.len };
+        envelope = (struct hw_slice){ d->jobs.running.envelope.data, d->jobs.running.envelope.len };
         hw_recompile_begins(d);
-        r = hw_compile_start(&d->compile, d->options->compiler, envelope, &d->memory,
-                             d->options->securityfs, d->bpf_lsm, d->job.kind == HW_JOB_RECOMPILE, d->compile_ms);
+        r = hw_compile_start(&d->jobs.compile, d->options->compiler, envelope, &d->memory, d->options->securityfs,
+                             d->bpf_lsm, d->jobs.running.kind == HW_JOB_RECOMPILE, d->jobs.compile_ms);
 
         if (r == 0)
-                r = hw_daemon_watch(d, d->compile.fd, HW_ON_COMPILE, EPOLLIN | EPOLLOUT);
+                r = hw_daemon_watch(d, d->jobs.compile.fd, HW_ON_COMPILE, EPOLLIN | EPOLLOUT);
         if (r < 0) {
-                hw_compile_stop(&d->compile);
+                hw_compile_stop(&d->jobs.compile);
                 refuse(d, "compiler-unavailable", strerror(-r));
         }
 }
 
 static void start_next(struct hw_daemon *d) {
-        if (d->job.kind != HW_JOB_NONE || d->n_queue == 0)
+        if (d->jobs.running.kind != HW_JOB_NONE || d->jobs.n_waiting == 0)
                 return;
-        d->job = d->queue[0];
-        d->n_queue--;
-        memmove(d->queue, d->queue + 1, d->n_queue * sizeof d->queue[0]);
-        if (d->job.kind == HW_JOB_APPLY || d->job.kind == HW_JOB_RECOMPILE) {
+        d->jobs.running = d->jobs.waiting[0];
+        d->jobs.n_waiting--;
+        memmove(d->jobs.waiting, d->jobs.waiting + 1, d->jobs.n_waiting * sizeof d->jobs.waiting[0]);
+        if (d->jobs.running.kind == HW_JOB_APPLY || d->jobs.running.kind == HW_JOB_RECOMPILE) {
                 compile(d);
                 return;
         }
-        if (d->job.kind == HW_JOB_RECHECK) {
+        if (d->jobs.running.kind == HW_JOB_RECHECK) {
                 if (hw_enforce_verify(d, false) < 0)
                         (void)hw_enforce_load(d, NULL, "at recheck");
                 else
@@ -172,9 +172,9 @@ static void start_next(struct hw_daemon *d) {
  * block from being proved, or an exception open.
  */
 static bool has_room(const struct hw_daemon *d, enum hw_job_kind kind, size_t bytes) {
-        for (size_t i = 0; i < d->n_queue; i++)
-                bytes += d->queue[i].envelope.len;
-        return bytes <= ENVELOPES_BYTES_MAX && d->n_queue < HW_JOBS_MAX - (kind == HW_JOB_PROBE ? 1u : 2u);
+        for (size_t i = 0; i < d->jobs.n_waiting; i++)
+                bytes += d->jobs.waiting[i].envelope.len;
+        return bytes <= ENVELOPES_BYTES_MAX && d->jobs.n_waiting < HW_JOBS_MAX - (kind == HW_JOB_PROBE ? 1u : 2u);
 }
 
 int hw_jobs_add(struct hw_daemon *d, enum hw_job_kind kind, uint64_t client, uint32_t request,
@@ -182,29 +182,29 @@ int hw_jobs_add(struct hw_daemon *d, enum hw_job_kind kind, uint64_t client, uin
         struct hw_job job = { .kind = kind, .client = client, .request = request };
 
         if (kind == HW_JOB_PROBE)
-                for (size_t i = 0; i < d->n_queue; i++)
-                        if (d->queue[i].kind == HW_JOB_RECHECK || d->queue[i].kind == HW_JOB_PROBE)
+                for (size_t i = 0; i < d->jobs.n_waiting; i++)
+                        if (d->jobs.waiting[i].kind == HW_JOB_RECHECK || d->jobs.waiting[i].kind == HW_JOB_PROBE)
                                 return 0; /* one that waits already does it */
         if (!has_room(d, kind, envelope.len))
                 return -EBUSY;
         hw_buffer_add(&job.envelope, envelope.data, envelope.len);
         if (job.envelope.failed)
                 return -ENOMEM;
-        d->queue[d->n_queue++] = job;
+        d->jobs.waiting[d->jobs.n_waiting++] = job;
         start_next(d);
         return 0;
 }
 
 void hw_jobs_recompile(struct hw_daemon *d) {
-        if (d->job.kind == HW_JOB_RECOMPILE)
+        if (d->jobs.running.kind == HW_JOB_RECOMPILE)
                 return;
-        for (size_t i = 0; i < d->n_queue; i++)
-                if (d->queue[i].kind == HW_JOB_RECOMPILE)
+        for (size_t i = 0; i < d->jobs.n_waiting; i++)
+                if (d->jobs.waiting[i].kind == HW_JOB_RECOMPILE)
                         return;
         /* In front of what clients ask: they always have something to ask. Its place is kept free by `has_room`. */
-        memmove(d->queue + 1, d->queue, d->n_queue * sizeof d->queue[0]);
-        d->queue[0] = (struct hw_job){ .kind = HW_JOB_RECOMPILE };
-        d->n_queue++;
+        memmove(d->jobs.waiting + 1, d->jobs.waiting, d->jobs.n_waiting * sizeof d->jobs.waiting[0]);
+        d->jobs.waiting[0] = (struct hw_job){ .kind = HW_JOB_RECOMPILE };
+        d->jobs.n_waiting++;
         start_next(d);
 }
 
@@ -272,7 +272,7 @@ static void recompiled(struct hw_daemon *d, struct hw_table *t) {
         else
                 r = hw_enforce_swap(d, t);
         if (r < 0) {
-                refuse(d, d->outcome.code, d->outcome.message);
+                refuse(d, d->jobs.outcome.code, d->jobs.outcome.message);
                 return;
         }
         hw_recompile_ended(d, true);
@@ -284,17 +284,17 @@ static void recompiled(struct hw_daemon *d, struct hw_table *t) {
  * since, the next check compiles anew.
  */
 static void keep_again(struct hw_daemon *d, const struct hw_table *t) {
-        hw_recompile_keep(d, (struct hw_slice){ d->job.envelope.data, d->job.envelope.len });
+        hw_recompile_keep(d, (struct hw_slice){ d->jobs.running.envelope.data, d->jobs.running.envelope.len });
         if (!hw_table_equals(d->table, t))
                 d->context = 0;
 }
 
 /* More time than the first limit is given as long as it is needed: a host that is slow stays so. */
 static void settle_limit(struct hw_daemon *d) {
-        const uint64_t took = hw_now_ms() + d->compile_ms - d->compile.deadline;
+        const uint64_t took = hw_now_ms() + d->jobs.compile_ms - d->jobs.compile.deadline;
 
         if (took < d->options->compile_ms / 2)
-                d->compile_ms = d->options->compile_ms;
+                d->jobs.compile_ms = d->options->compile_ms;
 }
 
 /* The rule set stays out; whom it trusts and whether the host is suspended is no matter of rules. */
@@ -323,7 +323,7 @@ static void compiled(struct hw_daemon *d, struct hw_buffer *payload) {
                 refuse(d, "compiler-malformed", message);
                 return;
         }
-        if (d->job.kind == HW_JOB_RECOMPILE) {
+        if (d->jobs.running.kind == HW_JOB_RECOMPILE) {
                 struct hw_table *own = t;
 
                 t = NULL;
@@ -353,10 +353,10 @@ static void compiled(struct hw_daemon *d, struct hw_buffer *payload) {
         r = hw_enforce_swap(d, t);
         t = NULL;
         if (r < 0)
-                refuse(d, d->outcome.code, d->outcome.message);
+                refuse(d, d->jobs.outcome.code, d->jobs.outcome.message);
         else {
                 hw_recompile_forget(d); /* that of the table before would be refused as an older one */
-                hw_recompile_keep(d, (struct hw_slice){ d->job.envelope.data, d->job.envelope.len });
+                hw_recompile_keep(d, (struct hw_slice){ d->jobs.running.envelope.data, d->jobs.running.envelope.len });
                 probe(d);
         }
 }
@@ -366,15 +366,15 @@ static void compiled(struct hw_daemon *d, struct hw_buffer *payload) {
  * given twice the time. Newer assignments wait for that long at most, and what is in force stays.
  */
 static void out_of_time(struct hw_daemon *d, const char *message) {
-        const bool by_itself = d->job.kind == HW_JOB_RECOMPILE;
-        const uint64_t had = d->compile_ms;
+        const bool by_itself = d->jobs.running.kind == HW_JOB_RECOMPILE;
+        const uint64_t had = d->jobs.compile_ms;
         char text[2048];
 
-        d->compile_ms = HW_MIN(d->compile_ms * 2, d->options->compile_ms * LONGEST_COMPILATION);
+        d->jobs.compile_ms = HW_MIN(d->jobs.compile_ms * 2, d->options->compile_ms * LONGEST_COMPILATION);
         (void)snprintf(text, sizeof text, "%s; the next try has %llu s", message,
-                       (unsigned long long)d->compile_ms / 1000);
+                       (unsigned long long)d->jobs.compile_ms / 1000);
         refuse(d, OUT_OF_TIME, text);
-        if (by_itself && d->compile_ms > had)
+        if (by_itself && d->jobs.compile_ms > had)
                 hw_recompile_soon(d);
 }
 
@@ -387,7 +387,7 @@ static void rejected(struct hw_daemon *d, struct hw_slice payload) {
                 code = hw_slice_dup(value);
         if (code && hw_payload_one(payload, HW_TAG_MESSAGE, &value) == 0)
                 message = hw_slice_dup(value);
-        if (code && d->job.kind == HW_JOB_APPLY && hw_table_parse_word(payload, &word) == 0)
+        if (code && d->jobs.running.kind == HW_JOB_APPLY && hw_table_parse_word(payload, &word) == 0)
                 hw_suspend_heed(d, &word);
         if (code && strcmp(code, OUT_OF_TIME) == 0)
                 out_of_time(d, message ? message : "");
@@ -398,16 +398,16 @@ static void rejected(struct hw_daemon *d, struct hw_slice payload) {
 void hw_jobs_compile_ready(struct hw_daemon *d) {
         struct hw_buffer payload;
         uint16_t type = 0;
-        int r = hw_compile_ready(&d->compile, &type);
+        int r = hw_compile_ready(&d->jobs.compile, &type);
 
         if (r == 0) {
-                if (!hw_compile_wants_write(&d->compile))
-                        (void)hw_daemon_watch(d, d->compile.fd, HW_ON_COMPILE, EPOLLIN);
+                if (!hw_compile_wants_write(&d->jobs.compile))
+                        (void)hw_daemon_watch(d, d->jobs.compile.fd, HW_ON_COMPILE, EPOLLIN);
                 return;
         }
-        payload = d->compile.in;
-        d->compile.in = (struct hw_buffer){ 0 };
-        hw_compile_stop(&d->compile);
+        payload = d->jobs.compile.in;
+        d->jobs.compile.in = (struct hw_buffer){ 0 };
+        hw_compile_stop(&d->jobs.compile);
         if (r < 0)
                 refuse(d, r == -EBADMSG ? "compiler-malformed" : "compiler-failed", strerror(-r));
         else if (type == HW_MSG_COMPILED)
@@ -418,6 +418,6 @@ void hw_jobs_compile_ready(struct hw_daemon *d) {
 }
 
 void hw_jobs_compile_expired(struct hw_daemon *d) {
-        hw_compile_stop(&d->compile);
+        hw_compile_stop(&d->jobs.compile);
         out_of_time(d, "the compiler did not answer in time");
 }

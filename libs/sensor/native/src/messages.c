@@ -74,15 +74,15 @@ static void answer_in_force(const struct hw_daemon *d, struct hw_client *c, uint
                 hw_client_error(c, request, "not-kept", message);
         } else if (hw_units_are_unsettled(d)) {
                 (void)snprintf(message, sizeof message, "this is in force, but %s; make it possible, it is tried again",
-                               d->outcome.message);
-                hw_client_error(c, request, d->outcome.code, message);
+                               d->jobs.outcome.message);
+                hw_client_error(c, request, d->jobs.outcome.code, message);
         } else
                 hw_client_done(c, request);
 }
 
 static void answer_loaded(const struct hw_daemon *d, struct hw_client *c, uint32_t request, int r) {
         if (r < 0)
-                hw_client_error(c, request, d->outcome.code, d->outcome.message);
+                hw_client_error(c, request, d->jobs.outcome.code, d->jobs.outcome.message);
         else
                 answer_in_force(d, c, request);
 }

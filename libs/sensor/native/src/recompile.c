@@ -29,7 +29,7 @@ void hw_recompile_keep(struct hw_daemon *d, struct hw_slice envelope) {
                 hw_buffer_add(&d->envelope, envelope.data, envelope.len);
         }
         d->context = d->compiled_beside;
-        d->recompile_at = 0;
+        d->timers.recompile_at = 0;
 }
 
 void hw_recompile_keep_later(struct hw_daemon *d) {
@@ -67,7 +67,7 @@ void hw_recompile_take_previous(struct hw_daemon *d) {
         hw_buffer_free(&d->envelope);
         hw_restore_envelope(d->state_fd);
         d->context = hw_context(d->options); /* as good as it was: not to be made anew before something changes */
-        d->recompile_at = 0;
+        d->timers.recompile_at = 0;
 }
 
 bool hw_recompile_is_lost(const struct hw_daemon *d, const struct hw_table *t) {
@@ -103,7 +103,7 @@ bool hw_recompile_is_held(const struct hw_memory *m) {
 bool hw_recompile_read(struct hw_daemon *d, struct hw_buffer *ret) {
         if (!hw_recompile_is_held(&d->memory))
                 return read_envelope(d, ret) == 0;
-        d->recompile_at = 0;
+        d->timers.recompile_at = 0;
         return false;
 }
 
@@ -113,13 +113,13 @@ void hw_recompile_check(struct hw_daemon *d) {
         const bool over = d->table && d->table->valid_until && time >= d->table->valid_until;
         uint64_t unlike;
 
-        if (now < d->recompile_at || hw_recompile_is_held(&d->memory))
+        if (now < d->timers.recompile_at || hw_recompile_is_held(&d->memory))
                 return;
         unlike = d->table ? hw_links_unlike(d->table->links) : 0;
         if (!over && (was_taken_back(d) ||
                       (hw_context(d->options) == d->context && (unlike == 0 || unlike == d->links_tried))))
                 return;
-        d->recompile_at = now + PAUSE_MS;
+        d->timers.recompile_at = now + PAUSE_MS;
         if (over && d->table->valid_until > d->memory.ended_at) {
                 d->memory.ended_at = d->table->valid_until;
                 (void)hw_memory_store(d);
@@ -138,11 +138,11 @@ void hw_recompile_ended(struct hw_daemon *d, bool ok) {
         if (ok)
                 d->context = d->compiled_beside;
         else if (d->compiled_for_bpf == d->bpf_lsm)
-                d->recompile_at = hw_now_ms() + PAUSE_AFTER_FAILURE_MS;
+                d->timers.recompile_at = hw_now_ms() + PAUSE_AFTER_FAILURE_MS;
         else
-                d->context = d->recompile_at = 0; /* the kernel refused the programs: there is another answer now */
+                d->context = d->timers.recompile_at = 0; /* the kernel refused the programs: there is another answer now */
 }
 
 void hw_recompile_soon(struct hw_daemon *d) {
-        d->recompile_at = HW_MIN(d->recompile_at, hw_now_ms() + PAUSE_FOR_MORE_TIME_MS);
+        d->timers.recompile_at = HW_MIN(d->timers.recompile_at, hw_now_ms() + PAUSE_FOR_MORE_TIME_MS);
 }

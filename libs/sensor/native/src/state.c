@@ -90,7 +90,7 @@ static const struct hw_probe_answer *answer_of(const struct hw_daemon *d, size_t
  * apps/agent/src/reporting/rule-status.ts), so that nobody takes a block for one that cannot be proved.
  */
 static void put_probes(struct hw_json *j, const struct hw_daemon *d) {
-        const bool awaited = d->job.kind != HW_JOB_NONE && hw_memory_mode(&d->memory) == HW_MODE_ENFORCE;
+        const bool awaited = d->jobs.running.kind != HW_JOB_NONE && hw_memory_mode(&d->memory) == HW_MODE_ENFORCE;
 
         hw_json_open(j, "probes", '[');
         for (size_t i = 0; d->table && (d->answers || awaited) && i < d->table->n_probes; i++) {
@@ -218,7 +218,7 @@ void hw_state_write(const struct hw_daemon *d, struct hw_buffer *out) {
         put_table(&j, d->table);
         hw_json_bool(&j, "stale", is_stale(d));
         put_assignment_version(&j, "highest", &d->memory.highest);
-        put_outcome(&j, &d->outcome);
+        put_outcome(&j, &d->jobs.outcome);
         if (hw_daemon_uses_bpf(d))
                 put_bpf(&j, d);
         else

@@ -54,7 +54,7 @@ static void leave_guard(struct hw_daemon *d, const struct hw_suspension *before)
 int hw_suspend_begin(struct hw_daemon *d, const struct hw_suspension *s) {
         d->memory.suspension = *s;
         d->memory.seen_at = hw_wall_ms();
-        d->looked_at = hw_now_ms();
+        d->timers.looked_at = hw_now_ms();
         tell(d, "suspended", s->reason);
         return reload(d, "suspended");
 }
@@ -100,7 +100,7 @@ static int obey(struct hw_daemon *d, const struct hw_table *t) {
 
         order(&d->memory, t, true);
         r = hw_memory_store(d);
-        d->looked_at = hw_now_ms();
+        d->timers.looked_at = hw_now_ms();
         hw_suspend_tell_change(d, &before.suspension);
         if (hw_memory_mode(&d->memory) != hw_memory_mode(&before))
                 (void)reload(d, d->memory.suspension.active ? "suspended" : "resumed");
@@ -151,9 +151,9 @@ int hw_suspend_end(struct hw_daemon *d, const char *why) {
 }
 
 void hw_suspend_check(struct hw_daemon *d) {
-        uint64_t wall = hw_wall_ms(), now = hw_now_ms(), passed = d->looked_at ? now - d->looked_at : 0;
+        uint64_t wall = hw_wall_ms(), now = hw_now_ms(), passed = d->timers.looked_at ? now - d->timers.looked_at : 0;
 
-        d->looked_at = now;
+        d->timers.looked_at = now;
         if (!d->memory.suspension.active)
                 return;
         d->memory.seen_at += passed;
@@ -163,8 +163,8 @@ void hw_suspend_check(struct hw_daemon *d) {
                 (void)hw_suspend_end(d, "its time is over");
                 return;
         }
-        if (now - d->saved_at >= SAVE_SEEN_MS) {
-                d->saved_at = now;
+        if (now - d->timers.saved_at >= SAVE_SEEN_MS) {
+                d->timers.saved_at = now;
                 (void)hw_memory_store(d);
         }
 }
@@ -173,7 +173,7 @@ int hw_unload(struct hw_daemon *d) {
         d->memory.hold = HW_HOLD_UNLOADED;
         leave_guard(d, &d->memory.suspension);
         d->memory.suspension = (struct hw_suspension){ 0 };
-        d->confirm_at = UINT64_MAX;
+        d->timers.confirm_at = UINT64_MAX;
         hw_events_add_own(&d->events, "suspended", NULL, "off by console: unloaded until the next rule set or resume");
         return reload(d, "unloaded");
 }

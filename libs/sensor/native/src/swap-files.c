@@ -77,7 +77,7 @@ static int write_files(struct hw_daemon *d, struct hw_table *t) {
                 d->memory.highest = t->assignment_version;
                 hw_suspend_order(&d->memory, t, renewal);
         }
-        d->looked_at = hw_now_ms();
+        d->timers.looked_at = hw_now_ms();
         if (!renewal)
                 hw_confirm_begin(d);
         else if (!blocked)

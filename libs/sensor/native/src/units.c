@@ -29,7 +29,7 @@ static void tell(const char *unit, const char *what, void *userdata) {
 }
 
 bool hw_units_are_unsettled(const struct hw_daemon *d) {
-        return strcmp(d->outcome.code, FAILED) == 0;
+        return strcmp(d->jobs.outcome.code, FAILED) == 0;
 }
 
 static void settle(struct hw_daemon *d, bool are_drift) {

@@ -90,10 +90,10 @@ static inline void compiler_answers(enum hw_job_kind kind, uint16_t type, const 
         CHECK(hw_frame_end(&frame, begun) == 0);
         CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
         CHECK(hw_write_all(ends[1], frame.data, frame.len) == 0);
-        d.job = (struct hw_job){ .kind = kind, .client = kind == HW_JOB_APPLY ? CLIENT : 0, .request = 1 };
+        d.jobs.running = (struct hw_job){ .kind = kind, .client = kind == HW_JOB_APPLY ? CLIENT : 0, .request = 1 };
         d.server.clients[0] = (struct hw_client){ .id = CLIENT, .fd = -1 };
         hw_recompile_begins(&d);
-        d.compile.fd = ends[0];
+        d.jobs.compile.fd = ends[0];
         hw_jobs_compile_ready(&d);
         CHECK(close(ends[1]) == 0);
         if (kind == HW_JOB_APPLY)

@@ -29,7 +29,7 @@ static void begin(void) {
         options = (struct hw_options){ .confirm_ms = 1000, .dropin_dir = "/nonexistent", .securityfs = "/nonexistent",
                                        .sysfs = "/nonexistent" };
         d = (struct hw_daemon){ .options = &options, .state_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
-                                .epoll_fd = -1, .compile.fd = -1, .prober.fd = -1, .confirm_at = UINT64_MAX,
+                                .epoll_fd = -1, .jobs = { .compile.fd = -1, .prober.fd = -1 }, .timers.confirm_at = UINT64_MAX,
                                 .server = { .agent_known = true, .agent_uid = AGENT } };
         CHECK(d.state_fd >= 0);
         hw_bpf_init(&d.bpf, dir, NULL, NULL);
@@ -118,7 +118,7 @@ static void loaded_again_at_the_console_it_must_be_confirmed(void) {
         hw_confirm_expired(&d);
         hw_unload(&d);
         hw_resume(&d);
-        CHECK(is(1, HW_CONFIRM_WAITING, HW_MODE_ENFORCE) && d.confirm_at != UINT64_MAX);
+        CHECK(is(1, HW_CONFIRM_WAITING, HW_MODE_ENFORCE) && d.timers.confirm_at != UINT64_MAX);
         deny(AGENT);
         hw_confirm_expired(&d);
         CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_OFF));

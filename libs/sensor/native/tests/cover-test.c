@@ -43,7 +43,7 @@ static void begin(void) {
 
 /* A job that has come as far as that. */
 static void walk(void) {
-        d.job = (struct hw_job){ .kind = HW_JOB_RECHECK, .client = CLIENT, .request = 7, .covers = true };
+        d.jobs.running = (struct hw_job){ .kind = HW_JOB_RECHECK, .client = CLIENT, .request = 7, .covers = true };
         hw_cover_walk(&d, files[0], maps[0]);
         if (!d.walk)
                 hw_jobs_covered(&d);
@@ -59,7 +59,7 @@ static void let_it_end(void) {
 }
 
 static void end(void) {
-        CHECK(!d.walk && d.job.kind == HW_JOB_NONE && d.n_queue == 0);
+        CHECK(!d.walk && d.jobs.running.kind == HW_JOB_NONE && d.jobs.n_waiting == 0);
         hw_buffer_free(&client->out);
         (void)close(d.epoll_fd);
         stop_daemon(&d);
@@ -104,7 +104,7 @@ static void nobody_waits_for_a_walk_but_who_asked_what_is_in_force(void) {
         CHECK(is_awaited() && answer() == 0);
         CHECK(ask(HW_MSG_STATUS) == HW_MSG_STATUS_OK);
         CHECK(ask(HW_MSG_UNLOAD) == HW_MSG_DONE && d.memory.hold == HW_HOLD_UNLOADED);
-        CHECK(hw_now_ms() - began < 1000 && d.walk && d.job.kind == HW_JOB_RECHECK);
+        CHECK(hw_now_ms() - began < 1000 && d.walk && d.jobs.running.kind == HW_JOB_RECHECK);
         let_it_end();
         CHECK(answer() == HW_MSG_STATUS_OK && !is_awaited());
         end();

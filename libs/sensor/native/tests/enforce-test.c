@@ -91,7 +91,7 @@ static void what_a_suspension_left_is_not_taken_for_enforcing(void) {
         kernel_refuses(true);
         hw_suspend_end(&d, "its time is over");
         CHECK(hw_memory_mode(&d.memory) == HW_MODE_ENFORCE);
-        CHECK(!d.outcome.ok && !d.profiles.list[0].ok);
+        CHECK(!d.jobs.outcome.ok && !d.profiles.list[0].ok);
         end();
 }
 
@@ -102,10 +102,10 @@ static void a_load_that_failed_is_tried_again_until_it_succeeds(void) {
         kernel_refuses(true);
         hw_suspend_end(&d, "its time is over");
         hw_enforce_check(&d);
-        CHECK(!d.outcome.ok && !d.profiles.list[0].ok);
+        CHECK(!d.jobs.outcome.ok && !d.profiles.list[0].ok);
         kernel_refuses(false);
         hw_enforce_check(&d);
-        CHECK(d.outcome.ok && d.profiles.list[0].ok);
+        CHECK(d.jobs.outcome.ok && d.profiles.list[0].ok);
         end();
 }
 
@@ -131,10 +131,10 @@ static void what_was_gone_before_it_could_be_read_back_is_loaded_again(void) {
         begin();
         kernel_does("lose", true);
         swap(1, "11");
-        CHECK(!d.outcome.ok && !is_loaded());
+        CHECK(!d.jobs.outcome.ok && !is_loaded());
         kernel_does("lose", false);
         hw_enforce_check(&d);
-        CHECK(d.outcome.ok && d.profiles.list[0].ok && is_loaded());
+        CHECK(d.jobs.outcome.ok && d.profiles.list[0].ok && is_loaded());
         end();
 }
 
@@ -144,11 +144,11 @@ static void so_it_is_where_drift_was_repaired_and_whatever_was_said_since(void) 
         kernel_does("lose", true);
         (void)hw_kernel_write(securityfs, ".remove", "hostward", 8);
         hw_enforce_check(&d);
-        CHECK(!d.outcome.ok && d.n_drift == 1);
+        CHECK(!d.jobs.outcome.ok && d.n_drift == 1);
         hw_outcome_set(&d, false, "snapshot-failed", "%s", "a later rule set found no room");
         kernel_does("lose", false);
         hw_enforce_check(&d);
-        CHECK(d.outcome.ok && is_loaded() && d.drift[0].repaired_at);
+        CHECK(d.jobs.outcome.ok && is_loaded() && d.drift[0].repaired_at);
         end();
 }
 
@@ -162,7 +162,7 @@ static void what_is_never_shown_is_loaded_now_and_then(void) {
         loads = d.loads;
         hw_enforce_check(&d);
         CHECK(d.loads == loads);
-        d.reload_at = 0; /* the pause is over */
+        d.timers.reload_at = 0; /* the pause is over */
         hw_enforce_check(&d);
         hw_enforce_check(&d);
         CHECK(d.loads == loads + 1);
@@ -202,7 +202,7 @@ static void what_an_earlier_life_left_under_the_name_is_not_believed_where_it_ca
         stop_daemon(&d);
         start_daemon(&d, &options, dir);
         hw_enforce_start(&d);
-        CHECK(d.outcome.ok && d.profiles.list[0].ok && hash_is(hash));
+        CHECK(d.jobs.outcome.ok && d.profiles.list[0].ok && hash_is(hash));
         end();
 }
 
@@ -214,10 +214,10 @@ static void nor_is_what_somebody_else_loaded_since(void) {
         swap(1, "11");
         (void)snprintf(hash, sizeof hash, "%s", d.profiles.list[0].hash);
         CHECK(hw_jobs_add(&d, HW_JOB_RECHECK, 0, 0, (struct hw_slice){ 0 }) == 0);
-        CHECK(d.outcome.ok && d.loads == 1); /* nothing is loaded for asking */
+        CHECK(d.jobs.outcome.ok && d.loads == 1); /* nothing is loaded for asking */
         load_other("open");
         CHECK(hw_jobs_add(&d, HW_JOB_RECHECK, 0, 0, (struct hw_slice){ 0 }) == 0);
-        CHECK(d.outcome.ok && d.profiles.list[0].ok && hash_is(hash));
+        CHECK(d.jobs.outcome.ok && d.profiles.list[0].ok && hash_is(hash));
         end();
 }
 
@@ -233,7 +233,7 @@ static void a_fallback_that_the_kernel_refuses_tells_of_the_table_that_is_wanted
         hw_confirm_evidence(&d, &record);
         kernel_refuses(true);
         hw_confirm_expired(&d);
-        CHECK(d.table->assignment_version.generation == 1 && !d.outcome.ok);
+        CHECK(d.table->assignment_version.generation == 1 && !d.jobs.outcome.ok);
         CHECK(state_has("\"name\":\"hostward\"") && state_has("\"ok\":false"));
         end();
 }
@@ -270,18 +270,18 @@ static void nothing_is_in_force_while_apparmor_lets_everything_pass(void) {
         make_folders(folders, HW_LEN(folders));
         be_in_mode("kill\n");
         swap(1, "11");
-        CHECK(d.outcome.ok && d.loads == 1);
+        CHECK(d.jobs.outcome.ok && d.loads == 1);
         be_in_mode("complain\n");
         for (size_t i = 0; i < 3; i++)
                 hw_enforce_check(&d);
-        CHECK(!d.outcome.ok && strcmp(d.outcome.code, "apparmor-lets-pass") == 0 && strstr(d.outcome.message, "mode complain"));
+        CHECK(!d.jobs.outcome.ok && strcmp(d.jobs.outcome.code, "apparmor-lets-pass") == 0 && strstr(d.jobs.outcome.message, "mode complain"));
         CHECK(d.loads == 1 && d.n_drift == 1 && !d.drift[0].repaired_at); /* told once, and nothing is loaded for it */
         CHECK(strcmp(d.drift[0].what, "AppArmor was put into mode complain for all profiles") == 0);
         swap(2, "22");
-        CHECK(!d.outcome.ok && strcmp(d.outcome.code, "apparmor-lets-pass") == 0);
+        CHECK(!d.jobs.outcome.ok && strcmp(d.jobs.outcome.code, "apparmor-lets-pass") == 0);
         be_in_mode("enforce\n");
         hw_enforce_check(&d);
-        CHECK(d.outcome.ok && d.drift[0].repaired_at && d.loads == 2);
+        CHECK(d.jobs.outcome.ok && d.drift[0].repaired_at && d.loads == 2);
         end();
 }
 
@@ -312,7 +312,7 @@ static void nor_does_it_tell_of_devices_by_rules_that_are_gone(void) {
         hw_confirm_evidence(&d, &denial);
         kernel_refuses(true);
         hw_confirm_expired(&d);
-        CHECK(d.table->assignment_version.generation == 1 && !d.outcome.ok);
+        CHECK(d.table->assignment_version.generation == 1 && !d.jobs.outcome.ok);
         CHECK(state_has("\"devices\":") && d.usb.devices[0].verdict.rule->rule == 4);
         hw_usb_close(&d.usb);
         end();
@@ -347,15 +347,15 @@ static void answer_compiled(const char *mark) {
         CHECK(hw_frame_end(&frame, begun) == 0);
         CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
         CHECK(hw_write_all(ends[1], frame.data, frame.len) == 0);
-        d.compile.fd = ends[0];
+        d.jobs.compile.fd = ends[0];
         hw_jobs_compile_ready(&d);
-        CHECK(d.compile.fd < 0 && close(ends[1]) == 0);
+        CHECK(d.jobs.compile.fd < 0 && close(ends[1]) == 0);
         hw_buffer_free(&payload);
         hw_buffer_free(&frame);
 }
 
 static void recompile(const char *mark) {
-        d.job.kind = HW_JOB_RECOMPILE;
+        d.jobs.running.kind = HW_JOB_RECOMPILE;
         hw_recompile_begins(&d);
         answer_compiled(mark);
 }
@@ -369,11 +369,11 @@ static void what_was_compiled_anew_and_is_refused_by_the_kernel_is_compiled_agai
         d.context = before;
         kernel_refuses(true);
         recompile("22");
-        CHECK(!d.outcome.ok && d.memory.confirm == HW_CONFIRM_DONE);
-        CHECK(d.context == before && d.recompile_at > hw_now_ms());
+        CHECK(!d.jobs.outcome.ok && d.memory.confirm == HW_CONFIRM_DONE);
+        CHECK(d.context == before && d.timers.recompile_at > hw_now_ms());
         kernel_refuses(false);
         recompile("22");
-        CHECK(d.outcome.ok && d.memory.confirm == HW_CONFIRM_WAITING);
+        CHECK(d.jobs.outcome.ok && d.memory.confirm == HW_CONFIRM_WAITING);
         CHECK(d.context == d.compiled_beside);
         end();
 }
@@ -411,10 +411,10 @@ static void a_suspension_ends_on_a_host_whose_clock_stands_behind(void) {
         swap(1, "11");
         suspend();
         d.memory.seen_at = d.memory.suspension.until - 50; /* the clock was set back since */
-        d.looked_at = hw_now_ms();
+        d.timers.looked_at = hw_now_ms();
         hw_suspend_check(&d);
         CHECK(d.memory.suspension.active);
-        d.looked_at = hw_now_ms() - 100;
+        d.timers.looked_at = hw_now_ms() - 100;
         hw_suspend_check(&d);
         CHECK(!d.memory.suspension.active && hw_memory_mode(&d.memory) == HW_MODE_ENFORCE);
         end();
@@ -424,9 +424,9 @@ static void a_block_that_is_being_proved_is_not_taken_for_one_without_proof(void
         begin();
         swap(1, "11");
         CHECK(state_has("\"probes\":[]")); /* the prober cannot be run: nothing will come */
-        d.job.kind = HW_JOB_PROBE;
+        d.jobs.running.kind = HW_JOB_PROBE;
         CHECK(state_has("\"result\":\"inconclusive\",\"errno\":115"));
-        d.job.kind = HW_JOB_NONE;
+        d.jobs.running.kind = HW_JOB_NONE;
         end();
 }
 

@@ -25,7 +25,7 @@ static void make_host(const char *dir, char *ret_securityfs, size_t size) {
 
 static void start_daemon(struct hw_daemon *d, const struct hw_options *options, const char *dir) {
         *d = (struct hw_daemon){ .options = options, .state_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
-                                 .epoll_fd = -1, .compile.fd = -1, .prober.fd = -1, .confirm_at = UINT64_MAX,
+                                 .epoll_fd = -1, .jobs = { .compile.fd = -1, .prober.fd = -1 }, .timers.confirm_at = UINT64_MAX,
                                  .apparmor = true, .server = { .agent_known = true, .agent_uid = AGENT } };
         CHECK(d->state_fd >= 0);
         hw_bpf_init(&d->bpf, dir, NULL, NULL);

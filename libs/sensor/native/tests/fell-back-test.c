@@ -30,7 +30,7 @@ static void suspend_at_console(void) {
 }
 
 static void a_minute_passes(void) {
-        d.looked_at = hw_now_ms() - 61000;
+        d.timers.looked_at = hw_now_ms() - 61000;
         hw_suspend_check(&d);
 }
 
@@ -49,7 +49,7 @@ static void when_that_ends_what_cut_the_agent_off_does_not_come_back(void) {
         begin_fallen_back();
         CHECK(refused("fell-back", SET(3, "22", "bad", .suspended_until = in_a_minute())));
         a_minute_passes();
-        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE) && d.outcome.ok);
+        CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE) && d.jobs.outcome.ok);
         restart();
         CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
         end();

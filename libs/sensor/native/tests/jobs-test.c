@@ -48,13 +48,13 @@ static void let_a_prober_end(void) {
         int ends[2];
 
         CHECK(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
-        d.prober = (struct hw_prober){ .pid = fork(), .fd = ends[0], .answers = calloc(1, sizeof *d.prober.answers),
+        d.jobs.prober = (struct hw_prober){ .pid = fork(), .fd = ends[0], .answers = calloc(1, sizeof *d.jobs.prober.answers),
                                        .loads = d.loads };
-        if (d.prober.pid == 0)
+        if (d.jobs.prober.pid == 0)
                 _exit(0);
-        CHECK(d.prober.pid > 0 && d.prober.answers && close(ends[1]) == 0);
-        CHECK(waitid(P_PID, (id_t)d.prober.pid, &ended, WEXITED | WNOWAIT) == 0);
-        d.job = (struct hw_job){ .kind = HW_JOB_PROBE };
+        CHECK(d.jobs.prober.pid > 0 && d.jobs.prober.answers && close(ends[1]) == 0);
+        CHECK(waitid(P_PID, (id_t)d.jobs.prober.pid, &ended, WEXITED | WNOWAIT) == 0);
+        d.jobs.running = (struct hw_job){ .kind = HW_JOB_PROBE };
 }
 
 /* Records are read in the middle of a swap too: who looks there for a probe's pid must begin and end nothing. */
@@ -64,16 +64,16 @@ static void the_last_word_of_a_prober_ends_its_job_in_a_turn_of_its_own(void) {
         begin();
         apply(1, "11");
         let_a_prober_end();
-        d.queue[d.n_queue++] = (struct hw_job){ .kind = HW_JOB_RECHECK };
+        d.jobs.waiting[d.jobs.n_waiting++] = (struct hw_job){ .kind = HW_JOB_RECHECK };
         loads = d.loads;
         hw_jobs_prober_announced(&d);
-        CHECK(d.job.kind == HW_JOB_PROBE && d.n_queue == 1 && d.loads == loads && !d.answers);
+        CHECK(d.jobs.running.kind == HW_JOB_PROBE && d.jobs.n_waiting == 1 && d.loads == loads && !d.answers);
         hw_jobs_prober_announced(&d);
-        CHECK(d.job.kind == HW_JOB_PROBE && d.n_queue == 1);
+        CHECK(d.jobs.running.kind == HW_JOB_PROBE && d.jobs.n_waiting == 1);
         hw_jobs_prober_settle(&d);
-        CHECK(d.job.kind == HW_JOB_NONE && d.n_queue == 0 && d.answers);
+        CHECK(d.jobs.running.kind == HW_JOB_NONE && d.jobs.n_waiting == 0 && d.answers);
         hw_jobs_prober_settle(&d);
-        CHECK(d.job.kind == HW_JOB_NONE);
+        CHECK(d.jobs.running.kind == HW_JOB_NONE);
         end();
 }
 

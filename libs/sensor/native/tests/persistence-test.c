@@ -298,7 +298,7 @@ static void a_damaged_snapshot_is_told_of_and_never_becomes_the_last_known_good(
         damage("snapshot");
         restart();
         CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_ENFORCE));
-        CHECK(!d.outcome.ok && strcmp(d.outcome.code, "snapshot-damaged") == 0);
+        CHECK(!d.jobs.outcome.ok && strcmp(d.jobs.outcome.code, "snapshot-damaged") == 0);
         CHECK(swap((struct given){ 3, .mark = "33" }) == 0);
         cut_off();
         CHECK(is(1, HW_CONFIRM_FELL_BACK, HW_MODE_ENFORCE));
@@ -330,11 +330,11 @@ static void what_a_later_version_may_leave_out_costs_no_rule_set(void) {
         write_by_a_later_version("snapshot", HW_OPTIONAL_TAGS + 7);
         write_by_a_later_version("memory", HW_OPTIONAL_TAGS + 8);
         restart();
-        CHECK(d.outcome.ok && d.table && d.table->assignment_version.generation == 2 && d.memory.highest.generation == 2);
+        CHECK(d.jobs.outcome.ok && d.table && d.table->assignment_version.generation == 2 && d.memory.highest.generation == 2);
         confirm();
         CHECK(hw_snapshot_save(d.state_fd, "snapshot", d.table) == 0);
         restart();
-        CHECK(d.outcome.ok && d.table && d.table->assignment_version.generation == 2);
+        CHECK(d.jobs.outcome.ok && d.table && d.table->assignment_version.generation == 2);
         end();
 }
 
@@ -349,14 +349,14 @@ static void what_it_may_not_leaves_the_kernel_alone_and_comes_anew(void) {
         write_by_a_later_version("snapshot", HW_TAG_LAST + 1);
         write_by_a_later_version(HW_SNAPSHOT_PREVIOUS, HW_TAG_LAST + 1);
         restart();
-        CHECK(!d.table && d.loads == 0 && strcmp(d.outcome.code, "snapshot-damaged") == 0);
+        CHECK(!d.table && d.loads == 0 && strcmp(d.jobs.outcome.code, "snapshot-damaged") == 0);
         CHECK(hw_read_file(d.state_fd, "kernel/apparmor/policy/profiles/hostward.1/sha256", 1u << 20, &after) == 0);
         CHECK(before.len == after.len && memcmp(before.data, after.data, after.len) == 0);
         CHECK(d.memory.highest.generation == 2);
         swap_confirmed((struct given){ 2, .mark = "22" });
-        CHECK(is(2, HW_CONFIRM_DONE, HW_MODE_ENFORCE) && d.outcome.ok);
+        CHECK(is(2, HW_CONFIRM_DONE, HW_MODE_ENFORCE) && d.jobs.outcome.ok);
         restart();
-        CHECK(is(2, HW_CONFIRM_DONE, HW_MODE_ENFORCE) && d.outcome.ok);
+        CHECK(is(2, HW_CONFIRM_DONE, HW_MODE_ENFORCE) && d.jobs.outcome.ok);
         hw_buffer_free(&before);
         hw_buffer_free(&after);
         end();
@@ -381,11 +381,11 @@ static void a_snapshot_that_cannot_be_read_once_is_back_at_the_next_start(void) 
         hide("snapshot");
         restart();
         CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_ENFORCE));
-        CHECK(!d.outcome.ok && strcmp(d.outcome.code, "snapshot-unreadable") == 0);
+        CHECK(!d.jobs.outcome.ok && strcmp(d.jobs.outcome.code, "snapshot-unreadable") == 0);
         CHECK(hw_memory_store(&d) == 0);
         show("snapshot");
         restart();
-        CHECK(is(2, HW_CONFIRM_DONE, HW_MODE_ENFORCE) && d.outcome.ok);
+        CHECK(is(2, HW_CONFIRM_DONE, HW_MODE_ENFORCE) && d.jobs.outcome.ok);
         end();
 }
 
@@ -452,9 +452,9 @@ static void no_fallback_brings_an_exception_back_that_has_ended(void) {
         cut_off();
         CHECK(is(1, HW_CONFIRM_UNCONFIRMED, HW_MODE_ENFORCE) && d.table->valid_until == 0);
         CHECK(is_there(HW_ENVELOPE) && d.memory.rejected_digest[0] == 0);
-        CHECK(!d.outcome.ok && strcmp(d.outcome.code, "exception-ended") == 0);
+        CHECK(!d.jobs.outcome.ok && strcmp(d.jobs.outcome.code, "exception-ended") == 0);
         confirm();
-        CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_ENFORCE) && d.outcome.ok);
+        CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_ENFORCE) && d.jobs.outcome.ok);
         end();
 }
 
@@ -499,7 +499,7 @@ static void a_clock_that_is_set_does_not_end_what_the_console_began_in_1970(void
                 CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_AUDIT));
                 restart();
                 CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_AUDIT));
-                d.looked_at = hw_now_ms() - 60000; /* a minute passes */
+                d.timers.looked_at = hw_now_ms() - 60000; /* a minute passes */
                 hw_suspend_check(&d);
                 CHECK(is(1, HW_CONFIRM_DONE, HW_MODE_ENFORCE));
                 end();

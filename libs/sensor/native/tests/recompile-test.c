@@ -60,13 +60,13 @@ static bool envelope_is(const char *text) {
 static bool is_due(void) {
         bool due;
 
-        d.n_queue = 0;
-        d.job = (struct hw_job){ .kind = HW_JOB_PROBE };
-        d.recompile_at = 0;
+        d.jobs.n_waiting = 0;
+        d.jobs.running = (struct hw_job){ .kind = HW_JOB_PROBE };
+        d.timers.recompile_at = 0;
         hw_recompile_check(&d);
-        due = d.n_queue > 0 && d.queue[0].kind == HW_JOB_RECOMPILE;
-        d.n_queue = 0;
-        d.job = (struct hw_job){ 0 };
+        due = d.jobs.n_waiting > 0 && d.jobs.waiting[0].kind == HW_JOB_RECOMPILE;
+        d.jobs.n_waiting = 0;
+        d.jobs.running = (struct hw_job){ 0 };
         return due;
 }
 
