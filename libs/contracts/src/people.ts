@@ -1,4 +1,4 @@
-/** What a person or a program may be; what each may do is in docs/how-to/operate.md. */
+/** What a person or a program may be; what each may do is in docs/how-to/manage-access.md. */
 export const ROLES = ['viewer', 'operator', 'author', 'approver', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 

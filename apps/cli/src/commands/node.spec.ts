@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { registerNode } from './node.js';
 
-const GUIDE = new URL('../../../../docs/how-to/operate.md', import.meta.url);
+const GUIDE = new URL('../../../../docs/how-to/manage-hosts.md', import.meta.url);
 
 /** What `node revoke --help` prints. */
 function help(): string {
