@@ -9,7 +9,7 @@ const OUTLIVED_MS = 2.5 * REPLICA_TTL_MS;
 
 /** What to do where replicas have stores apart. */
 export const ONE_STORE_REMEDY =
-  'set store.postgresql to one and the same database on every control plane, which moves nothing by itself: see docs/how-to/install-in-production.md, "Alerts and audit log in PostgreSQL"';
+  'set store.postgresql to one and the same database on every control plane, which moves nothing by itself: see docs/how-to/use-postgresql.md';
 
 /**
  * Whether all replicas keep alerts and audit log in one place. One that was killed and comes back under another id is there
