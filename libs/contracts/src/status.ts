@@ -221,7 +221,7 @@ export interface NodeStatus {
 
 export type Enforcer = 'apparmor' | 'bpf' | 'observe' | 'none';
 
-/** Records of the BPF programs that were lost since the sensor started (docs/reference/protocol/reports.md). */
+/** Records of the BPF programs that were lost since the sensor started (docs/reference/protocol/events.md). */
 export interface BpfLosses {
   readonly ring: number;
   readonly reserve: number;
@@ -230,7 +230,7 @@ export interface BpfLosses {
   readonly throttled: number;
 }
 
-/** Telemetry events that were not told since the sensor started (docs/reference/protocol/reports.md). */
+/** Telemetry events that were not told since the sensor started (docs/reference/protocol/events.md). */
 export interface VisibilityLosses {
   readonly ring: number;
   readonly scratch: number;
