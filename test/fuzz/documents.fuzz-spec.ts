@@ -40,7 +40,7 @@ import { corpusFolder, deadlineFor, fuzzCorpus } from './support/run.js';
 
 const NODE_ID = 'a'.repeat(64);
 const FAR = 4_000_000_000_000;
-const HEAD_TYPE = 'application/vnd.hostward.audit_log-head+json';
+const HEAD_TYPE = 'application/vnd.hostward.audit-log-head+json';
 
 /** Runs what may refuse its input, and nothing else: any other error is a finding. */
 async function mayRefuse<T>(

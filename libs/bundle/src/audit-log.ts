@@ -44,7 +44,7 @@ export interface AuditLogHead extends AuditLogPoint {
 /** What an empty audit log ends with. */
 export const AUDIT_LOG_START: AuditLogPoint = { seq: 0, hash: '0'.repeat(64) };
 
-const HEAD_TYPE = 'application/vnd.hostward.audit_log-head+json';
+const HEAD_TYPE = 'application/vnd.hostward.audit-log-head+json';
 const MAX_HEAD_BYTES = 1_024;
 const parseHead = object({
   v: version1,

@@ -14,7 +14,7 @@ const READS: readonly string[] = ['GET', 'HEAD', 'OPTIONS'];
  * memory that there is nothing to do would be answered by what may be long over.
  */
 export function answerCurrent(app: NestFastifyApplication): void {
-  const catchUp = app.get(CatchUp, { strict: false });
+  const catchUp = app.get(CatchUp);
   app
     .getHttpAdapter()
     .getInstance()
